@@ -1,0 +1,41 @@
+# Riser's commands. `make help` lists them.
+SHELL := /bin/sh
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format lock
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## .venv, front-end packages, .env, database: what run and test begin with
+	@sh scripts/setup.sh
+
+run: setup ## Set everything up and run it with a demo building (PORT, MQTT_PORT, MQTT_BROKER)
+	@echo "==> Loading the demo building (the first time takes about half a minute)"
+	@$(PY) manage.py load_demo
+	@echo "==> Starting"
+	@exec $(PY) scripts/run.py
+
+test: ## Set everything up and test it
+	@sh scripts/setup.sh dev
+	@sh scripts/test_parts.sh
+	@$(PY) -m pytest
+
+lint: ## Style, types and templates
+	@sh scripts/setup.sh dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m djade --target-version 5.2 --check $$(git ls-files 'templates/*.html')
+	$(PY) -m mypy
+
+format: ## Lay out Python and templates
+	@sh scripts/setup.sh dev
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	$(PY) -m djade --target-version 5.2 $$(git ls-files 'templates/*.html')
+
+lock: ## Pin the newest versions that requirements/*.in allow
+	@sh scripts/setup.sh dev
+	@for name in base demo production node dev; do \
+	  .venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+	    --no-annotate --no-header --output-file requirements/$$name.txt requirements/$$name.in; done

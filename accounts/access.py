@@ -1,0 +1,67 @@
+"""Which household, in which apartment, over which time: where every view begins."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import Q
+from django.http import Http404, HttpRequest
+
+from accounts.models import Apartment, Building, Tenancy, User
+
+SESSION_KEY = "apartment"
+
+
+@dataclass(frozen=True)
+class Residence:
+    """A household's own time in its own apartment: from `since` up to but excluding `until`."""
+
+    tenancy: Tenancy
+    apartment: Apartment
+    building: Building
+    since: dt.datetime
+    until: dt.datetime | None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.until is not None and self.until <= dt.datetime.now(dt.UTC)
+
+    @classmethod
+    def of(cls, tenancy: Tenancy) -> "Residence":
+        apartment = tenancy.apartment
+        return cls(tenancy, apartment, apartment.building, tenancy.since, tenancy.until)
+
+
+def find_residence(request: HttpRequest) -> Residence | None:
+    """The residence this request looks at; None for a visitor who lives nowhere.
+
+    The apartment chosen at log-in, else the newest tenancy that lasts, else the last one that
+    began before today: who moved out keeps looking at their own past.
+    """
+    if not hasattr(request, "_riser_residence"):
+        request._riser_residence = _load(request)  # type: ignore[attr-defined]
+    found: Residence | None = request._riser_residence  # type: ignore[attr-defined]
+    return found
+
+
+def load_residence(request: HttpRequest) -> Residence:
+    """The residence this request looks at. Raises Http404 where there is none."""
+    residence = find_residence(request)
+    if residence is None:
+        raise Http404("You have no apartment here.")
+    return residence
+
+
+def _load(request: HttpRequest) -> Residence | None:
+    if not isinstance(request.user, User):
+        return None
+    tenancies = [t for t in Tenancy.objects.of(request.user) if t.moved_in <= t.apartment.building.today()]
+    chosen = request.session.get(SESSION_KEY)
+    # Sorting is stable, so the newest stays first among equals.
+    tenancies.sort(key=lambda t: (t.apartment_id != chosen, bool(t.until and t.until <= dt.datetime.now(dt.UTC))))
+    return Residence.of(tenancies[0]) if tenancies else None
+
+
+def login_apartments(user: User) -> dict[str, int]:
+    """The apartment numbers an account may name at log-in, with the apartments' ids."""
+    own = Apartment.objects.filter(Q(tenancies__residents=user) | Q(join_requests__user=user))
+    return {number.lower(): pk for number, pk in own.values_list("number", "pk")}

@@ -1,0 +1,258 @@
+"""The building manager's and the superuser's view of buildings, apartments and people."""
+
+from collections.abc import Callable
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.models import Group
+from django.db import models
+from django.db.models import Prefetch, Q
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from accounts.models import Apartment, Building, Invitation, JoinRequest, Tenancy, User
+from accounts.scoped_admin import ReadOnlyAdmin, ScopedAdmin
+
+admin.site.site_header = "Riser"
+admin.site.site_title = "Riser"
+admin.site.index_title = "Your buildings"
+admin.site.empty_value_display = "–"
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.unregister(Group)
+admin.site.unregister(EmailAddress)
+
+
+class UserCreationForm(AdminUserCreationForm):
+    """A new account by email and password."""
+
+    class Meta:
+        model = User
+        fields = ("email",)
+
+
+@admin.register(User)
+class UserAdmin(ScopedAdmin, DjangoUserAdmin):
+    """Managers see the people of their buildings; only a superuser edits accounts."""
+
+    add_form = UserCreationForm
+    list_display = ("email", "apartment", "is_active", "is_superuser", "last_login")
+    list_filter = ("is_active",)
+    search_fields = ("email",)
+    ordering = ("email",)
+    filter_horizontal = ()
+    readonly_fields = ("date_joined", "last_login")
+    fieldsets = (
+        (None, {"fields": ("email", "password")}),
+        ("Rights", {"fields": ("is_active", "is_superuser")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+    manager_fields = ("email", "is_active", "last_login", "date_joined")
+
+    def in_scope(self, request: HttpRequest, rows: models.QuerySet[User]) -> models.QuerySet[User]:
+        if request.user.is_superuser:
+            return rows
+        own = Building.objects.managed_by(request.user)
+        here = Q(tenancies__apartment__building__in=own) | Q(join_requests__apartment__building__in=own)
+        return rows.filter(pk__in=User.objects.filter(here | Q(pk=request.user.pk)).values("pk"))
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
+        current = Tenancy.objects.current().select_related("apartment__building")
+        return super().get_queryset(request).prefetch_related(Prefetch("tenancies", current, to_attr="homes"))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (
+            super().get_fieldsets(request, obj)
+            if request.user.is_superuser
+            else [(None, {"fields": self.manager_fields})]
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    @admin.display(description="lives in")
+    def apartment(self, user: User) -> str:
+        return ", ".join(str(tenancy.apartment) for tenancy in user.homes)  # type: ignore[attr-defined]
+
+
+@admin.register(Building)
+class BuildingAdmin(ScopedAdmin):
+    """A manager edits the building's name and time zone; only a superuser makes one or names managers."""
+
+    building_path = "pk"
+    list_display = ("name", "slug", "timezone", "currency", "apartment_count")
+    search_fields = ("name", "slug")
+    filter_horizontal = ("managers",)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Building]:
+        return super().get_queryset(request).annotate(apartment_count=models.Count("apartments"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if request.user.is_superuser else ("slug", "managers")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    @admin.display(description="apartments", ordering="apartment_count")
+    def apartment_count(self, building: Any) -> int:
+        count: int = building.apartment_count
+        return count
+
+
+def households_now() -> Prefetch:
+    """Apartments with `households`: the tenancies that last today, their residents at hand."""
+    return Prefetch("tenancies", Tenancy.objects.current().prefetch_related("residents"), to_attr="households")
+
+
+def describe_household(apartment: Any) -> str:
+    """Who lives there since when, for a list."""
+    return (
+        "; ".join(
+            f"{', '.join(str(user) for user in tenancy.residents.all()) or 'nobody yet'} since {tenancy.moved_in}"
+            for tenancy in apartment.households
+        )
+        or "empty"
+    )
+
+
+class ApartmentAdmin(ScopedAdmin):
+    """Apartments and who lives there; metering registers it together with the apartment's meters."""
+
+    building_path = "building"
+    list_display = ("number", "floor", "building", "household")
+    list_filter = (("building", admin.RelatedOnlyFieldListFilter), "floor")
+    search_fields = ("number", "floor", "building__name")
+    list_select_related = ("building",)
+    list_per_page = 100
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Apartment]:
+        return super().get_queryset(request).prefetch_related(households_now())
+
+    @admin.display(description="household")
+    def household(self, apartment: Apartment) -> str:
+        return describe_household(apartment)
+
+
+class LastingFilter(admin.SimpleListFilter):
+    """Tenancies that last, or those that ended."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("current", "Lasting"), ("other", "Ended or not begun")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() is None:
+            return queryset
+        current = Tenancy.objects.current()
+        return queryset.filter(pk__in=current) if self.value() == "current" else queryset.exclude(pk__in=current)
+
+
+@admin.register(Tenancy)
+class TenancyAdmin(ScopedAdmin):
+    """Who lives or lived where, from when until when."""
+
+    building_path = "apartment__building"
+    list_display = ("apartment", "moved_in", "moved_out", "people")
+    list_filter = (LastingFilter, ("apartment__building", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("apartment__number", "residents__email")
+    list_select_related = ("apartment__building",)
+    filter_horizontal = ("residents",)
+    date_hierarchy = "moved_in"
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Tenancy]:
+        return super().get_queryset(request).prefetch_related("residents")
+
+    @admin.display(description="residents")
+    def people(self, tenancy: Tenancy) -> str:
+        return ", ".join(str(user) for user in tenancy.residents.all())
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ScopedAdmin):
+    """Make an invitation and see its link, once."""
+
+    building_path = "tenancy__apartment__building"
+    fields = ("tenancy", "expires_at")
+    list_display = ("tenancy", "created_at", "expires_at", "used_at", "used_by")
+    list_filter = (("used_at", admin.EmptyFieldListFilter),)
+    search_fields = ("tenancy__apartment__number", "used_by__email")
+    list_select_related = ("tenancy__apartment__building", "used_by")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
+        obj.created_by = request.user
+        # Kept on the object only: it is shown in the answer to this request and never again.
+        obj.link = obj.issue()  # type: ignore[attr-defined]
+
+    def response_add(self, request: HttpRequest, obj: Invitation, post_url_continue: Any = None) -> HttpResponse:
+        context = self.admin_site.each_context(request) | {
+            "title": "Invitation link",
+            "opts": self.opts,
+            "invitation": obj,
+        }
+        return TemplateResponse(request, "admin/accounts/invitation/link.html", context)
+
+
+@admin.register(JoinRequest)
+class JoinRequestAdmin(ReadOnlyAdmin):
+    """Approve or refuse people who registered without an invitation."""
+
+    building_path = "apartment__building"
+    list_display = ("user", "apartment", "lives_there_now", "created_at", "state", "decided_by")
+    list_filter = ("state", ("apartment__building", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("user__email", "apartment__number")
+    list_select_related = ("user", "apartment__building", "decided_by")
+    fields = ("user", "apartment", "lives_there_now", "created_at", "state", "decided_at", "decided_by")
+    readonly_fields = ("lives_there_now",)
+    actions = ("join_household", "move_in", "refuse")
+    change_form_template = "admin/accounts/joinrequest/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[JoinRequest]:
+        apartments = Apartment.objects.select_related("building").prefetch_related(households_now())
+        return super().get_queryset(request).prefetch_related(Prefetch("apartment", apartments))
+
+    @admin.display(description="lives there now")
+    def lives_there_now(self, join_request: JoinRequest) -> str:
+        return describe_household(join_request.apartment)
+
+    @admin.action(description="Approve: joins the household that lives there now", permissions=["view"])
+    def join_household(self, request: HttpRequest, rows: models.QuerySet[JoinRequest]) -> None:
+        self._decide(request, rows, JoinRequest.join_household, "approved")
+
+    @admin.action(description="Approve: new household from today, the one before it ends", permissions=["view"])
+    def move_in(self, request: HttpRequest, rows: models.QuerySet[JoinRequest]) -> None:
+        self._decide(request, rows, JoinRequest.move_in, "approved")
+
+    @admin.action(description="Refuse", permissions=["view"])
+    def refuse(self, request: HttpRequest, rows: models.QuerySet[JoinRequest]) -> None:
+        self._decide(request, rows, JoinRequest.refuse, "refused")
+
+    def _decide(
+        self,
+        request: HttpRequest,
+        rows: models.QuerySet[JoinRequest],
+        decide: Callable[[JoinRequest, User], bool],
+        word: str,
+    ) -> None:
+        decided = [decide(row, request.user) for row in rows]
+        if any(decided):
+            self.message_user(request, f"{sum(decided)} {word}.", messages.SUCCESS)
+        if not all(decided):
+            self.message_user(request, f"{decided.count(False)} had been decided already.", messages.WARNING)

@@ -1,0 +1,128 @@
+"""Log-in and registration, built on allauth's forms."""
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.account.forms import LoginForm as AllauthLoginForm
+from allauth.account.forms import SignupForm
+from crispy_forms.helper import FormHelper
+from django import forms
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+
+from accounts.access import SESSION_KEY, login_apartments
+from accounts.models import Apartment, Building, Invitation, JoinRequest, User
+
+
+class PageForm(forms.Form):
+    """A form whose page brings the <form> element and the button."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.helper = FormHelper()
+        self.helper.form_tag = False
+        self.helper.disable_csrf = True
+        for field in self.fields.values():
+            field.widget.attrs.pop("placeholder", None)
+
+
+def apartment_field(**kwargs: Any) -> forms.CharField:
+    attributes = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
+    return forms.CharField(label="Apartment number", max_length=32, widget=forms.TextInput(attrs=attributes), **kwargs)
+
+
+class LoginForm(PageForm, AllauthLoginForm):
+    """Email, password and, where the account has several apartments, the number of one."""
+
+    apartment = apartment_field(required=False, help_text="May stay empty if you have one apartment.")
+    field_order = ("email", "password", "apartment")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"] = self.fields.pop("login")
+        self.fields["email"].widget.attrs |= {"autocomplete": "email", "autofocus": True}
+        self.fields["password"].help_text = ""
+        self.order_fields(self.field_order)
+
+    def clean(self) -> dict[str, Any]:
+        # allauth looks for the address under its own field name.
+        self.cleaned_data["login"] = self.cleaned_data.get("email", "")
+        cleaned: dict[str, Any] = super().clean()
+        if self.user and not self.errors:
+            cleaned["apartment_id"] = self._choose_apartment(self.user, cleaned.get("apartment", ""))
+        return cleaned
+
+    def _choose_apartment(self, user: User, number: str) -> int | None:
+        apartments = login_apartments(user)
+        if number:
+            if number.lower() in apartments:
+                return apartments[number.lower()]
+            raise get_adapter(self.request).validation_error("email_password_mismatch")
+        if len(apartments) > 1:
+            raise forms.ValidationError("You have several apartments. Give the number of the one you want to see.")
+        return next(iter(apartments.values()), None)
+
+    def login(self, request: HttpRequest, redirect_url: str | None = None) -> HttpResponse:
+        response: HttpResponse = super().login(request, redirect_url)
+        if request.user.is_authenticated:
+            request.session[SESSION_KEY] = self.cleaned_data["apartment_id"]
+        return response
+
+
+class RegisterForm(PageForm, SignupForm):
+    """A new account: for an apartment that a manager must approve, or through an invitation."""
+
+    building = forms.ModelChoiceField(Building.objects.all(), empty_label="Choose your building")
+    apartment = apartment_field(help_text="As it stands on your door or in your lease.")
+    floor = forms.CharField(max_length=32, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    field_order = ("email", "password", "building", "apartment", "floor")
+
+    def __init__(self, *args: Any, invitation: Invitation | None = None, **kwargs: Any) -> None:
+        self.invitation = invitation
+        super().__init__(*args, **kwargs)
+        self.fields["password"] = self.fields.pop("password1")
+        self.fields["password"].help_text = "At least 8 characters; no common word, not your address, not digits only."
+        self.fields["email"].widget.attrs["autofocus"] = True
+        if invitation:
+            self._fix_apartment(invitation.tenancy.apartment)
+        elif Building.objects.count() < 2:
+            del self.fields["building"]
+        self.order_fields(self.field_order)
+
+    def _fix_apartment(self, apartment: Apartment) -> None:
+        fixed = {"building": apartment.building, "apartment": apartment.number, "floor": apartment.floor}
+        for name, value in fixed.items():
+            self.fields[name].disabled = True
+            self.fields[name].help_text = ""
+            self.initial[name] = value
+
+    def clean(self) -> dict[str, Any]:
+        if "password" in self.cleaned_data:
+            # allauth validates and stores the password under its own field name.
+            self.cleaned_data["password1"] = self.cleaned_data["password"]
+        cleaned: dict[str, Any] = super().clean()
+        if "apartment" in cleaned and "floor" in cleaned:
+            self._clean_apartment(cleaned)
+        return cleaned
+
+    def _clean_apartment(self, cleaned: dict[str, Any]) -> None:
+        building = cleaned.get("building") or Building.objects.first()
+        apartment = Apartment.objects.filter(building=building, number__iexact=cleaned["apartment"]).first()
+        if apartment is None:
+            self.add_error("apartment", f"There is no apartment {cleaned['apartment']} in this building.")
+        elif apartment.floor.lower() != cleaned["floor"].lower():
+            self.add_error("floor", f"Apartment {apartment.number} is not on this floor. Check both.")
+        cleaned["home"] = apartment
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        super().add_error("password" if field == "password1" else field, error)
+
+    def save(self, request: HttpRequest) -> User:
+        with transaction.atomic():
+            user: User = super().save(request)
+        return user
+
+    def custom_signup(self, request: HttpRequest, user: User) -> None:
+        """Become a resident through the invitation, else wait for a manager."""
+        if not (self.invitation and self.invitation.accept(user)):
+            JoinRequest.objects.create(user=user, apartment=self.cleaned_data["home"])

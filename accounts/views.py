@@ -1,0 +1,133 @@
+"""Getting in: log in, register, accept an invitation, log out."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from allauth.account import views as allauth_views
+from crispy_forms.helper import FormHelper
+from django.contrib import messages
+from django.contrib.auth import logout as end_session
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.access import SESSION_KEY
+from accounts.models import Invitation
+
+INVITATION_GONE = "This invitation was used already or has expired. Ask your building manager for a new one."
+
+
+class LoginView(allauth_views.LoginView):
+    """Email, password and apartment number."""
+
+    template_name = "accounts/login.html"
+
+
+class RegisterView(allauth_views.SignupView):
+    """A new account; with `?invitation=TOKEN` for the apartment of the invitation."""
+
+    template_name = "accounts/register.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.token = request.POST.get("invitation") or request.GET.get("invitation", "")
+        self.invitation = Invitation.objects.usable(self.token) if self.token else None
+        if self.token and self.invitation is None:
+            return render(request, "accounts/notice.html", {"title": "Invitation", "text": INVITATION_GONE}, status=410)
+        if self.invitation and request.user.is_authenticated:
+            return render(
+                request, "accounts/accept_invitation.html", {"invitation": self.invitation, "token": self.token}
+            )
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)
+        return response
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"invitation": self.invitation}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"invitation": self.invitation, "token": self.token}
+
+
+@require_POST
+@login_required
+def accept_invitation(request: HttpRequest) -> HttpResponse:
+    """Add the invitation's apartment to the account that is logged in."""
+    invitation = Invitation.objects.usable(request.POST.get("invitation", ""))
+    if invitation is None or not invitation.accept(request.user):
+        return render(request, "accounts/notice.html", {"title": "Invitation", "text": INVITATION_GONE}, status=410)
+    request.session[SESSION_KEY] = invitation.tenancy.apartment_id
+    messages.success(request, f"Apartment {invitation.tenancy.apartment.number} now belongs to your account.")
+    return redirect("dashboard")
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def logout(request: HttpRequest) -> HttpResponse:
+    """End the session. A GET counts only where it comes from one of our own pages."""
+    if request.method == "POST" or not request.user.is_authenticated or _comes_from_here(request):
+        end_session(request)
+        return redirect("account_login")
+    return render(request, "accounts/logout.html")
+
+
+def _comes_from_here(request: HttpRequest) -> bool:
+    """Whether a link on our own page was followed: a foreign page must not log anybody out."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site:
+        return site == "same-origin"
+    referer = request.headers.get("Referer", "")
+    own_host = {request.get_host()}
+    return bool(urlsplit(referer).netloc) and url_has_allowed_host_and_scheme(
+        referer, own_host, require_https=request.is_secure()
+    )
+
+
+class CrispyFormMixin:
+    """Lays a form of allauth's out as our own ones are."""
+
+    def get_form(self, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(*args, **kwargs)  # type: ignore[misc]
+        form.helper = FormHelper()
+        form.helper.form_tag = False
+        form.helper.disable_csrf = True
+        for field in form.fields.values():
+            field.widget.attrs.pop("placeholder", None)
+        return form
+
+
+class PasswordResetView(CrispyFormMixin, allauth_views.PasswordResetView):
+    """Ask for a link by email."""
+
+    template_name = "accounts/password_reset.html"
+
+
+class PasswordResetDoneView(allauth_views.PasswordResetDoneView):
+    """The link is on its way, if the account exists."""
+
+    template_name = "accounts/password_reset_done.html"
+
+
+class PasswordResetFromKeyView(CrispyFormMixin, allauth_views.PasswordResetFromKeyView):
+    """The link of the email: choose a new password."""
+
+    template_name = "accounts/password_reset_from_key.html"
+
+
+class PasswordResetFromKeyDoneView(allauth_views.PasswordResetFromKeyDoneView):
+    """The new password holds."""
+
+    template_name = "accounts/password_reset_from_key_done.html"
+
+
+class PasswordChangeView(CrispyFormMixin, allauth_views.PasswordChangeView):
+    """Choose another password while logged in."""
+
+    template_name = "accounts/password_change.html"
+
+
+class AccountInactiveView(allauth_views.AccountInactiveView):
+    """The account was switched off by the manager."""
+
+    template_name = "accounts/inactive.html"

@@ -1,0 +1,215 @@
+"""The manager's view of meters, readings, refused messages and listeners."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db import models
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from accounts.admin import ApartmentAdmin
+from accounts.models import Apartment
+from accounts.scoped_admin import ReadOnlyAdmin, ScopedAdmin
+from metering.figures import figure
+from metering.models import ListenerState, Meter, Reading, RejectedMessage
+
+
+class MeterInline(admin.TabularInline):
+    """An apartment's meters, past ones included."""
+
+    model = Meter
+    fields = ("serial", "decoder", "topic", "installed_at", "removed_at")
+    extra = 0
+    show_change_link = True
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(getattr(request.user, "is_manager", False))
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Apartment)
+class ApartmentWithMetersAdmin(ApartmentAdmin):
+    """An apartment with its meters; a new one gets a native meter."""
+
+    inlines = (MeterInline,)
+
+    def save_model(self, request: HttpRequest, obj: Apartment, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        Meter.objects.ensure_native([obj])
+
+
+class InstalledFilter(admin.SimpleListFilter):
+    """Meters on the wall, or those taken off."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("installed", "Installed"), ("removed", "Removed")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(removed_at__isnull=self.value() == "installed")
+
+
+@admin.register(Meter)
+class MeterAdmin(ScopedAdmin):
+    """Meters. Replacing one: fill in when it was removed, then add the new one."""
+
+    building_path = "building"
+    list_display = ("place", "serial", "decoder", "publishes_to", "installed_at", "removed_at", "newest_reading")
+    list_filter = (("building", admin.RelatedOnlyFieldListFilter), InstalledFilter, "decoder")
+    search_fields = ("serial", "topic", "apartment__number")
+    list_select_related = ("building", "apartment__building")
+    list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Meter]:
+        newest = Reading.objects.filter(meter=models.OuterRef("pk")).order_by("-taken_at").values("taken_at")[:1]
+        return super().get_queryset(request).annotate(newest=models.Subquery(newest))
+
+    @admin.display(description="apartment", ordering="apartment__number")
+    def place(self, meter: Meter) -> str:
+        return str(meter.apartment or f"{meter.building.slug} (building)")
+
+    @admin.display(description="topic")
+    def publishes_to(self, meter: Meter) -> str:
+        return meter.publishes_to
+
+    @admin.display(description="newest reading")
+    def newest_reading(self, meter: Any) -> Any:
+        return meter.newest
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than people turn pages: counting millions of rows takes seconds."""
+
+    MOST = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        return int(self.object_list.order_by()[: self.MOST].count())  # type: ignore[union-attr]
+
+
+class MeterFilter(admin.SimpleListFilter):
+    """Readings of one meter. Lists the meters themselves, not the distinct meters of all readings."""
+
+    title = "meter"
+    parameter_name = "meter"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        meters = admin.site.get_model_admin(Meter).get_queryset(request).select_related("apartment__building")
+        return [(str(meter.pk), str(meter)) for meter in meters]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        # Along the index on (meter, taken_at), instead of back from the newest reading of all meters.
+        return queryset.filter(meter=self.value()).order_by("-taken_at") if (self.value() or "").isdigit() else queryset
+
+
+class SavedFilter(admin.SimpleListFilter):
+    """Readings that a resident keeps."""
+
+    title = "saved"
+    parameter_name = "saved"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Saved")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.saved() if self.value() == "yes" else queryset
+
+
+@admin.register(Reading)
+class ReadingAdmin(ReadOnlyAdmin):
+    """Readings, newest first; quick on a table of millions."""
+
+    building_path = "meter__building"
+    list_display = ("taken_at", "meter", "volts", "amperes", "watts", "kilowatt_hours", "saved_at", "note")
+    list_filter = (SavedFilter, MeterFilter)
+    list_select_related = ("meter__apartment__building", "meter__building")
+    list_per_page = 50
+    paginator = CappedPaginator
+    show_full_result_count = False
+    sortable_by = ()
+    ordering = ("-pk",)
+
+    def in_scope(self, request: HttpRequest, rows: models.QuerySet[Reading]) -> models.QuerySet[Reading]:
+        if request.user.is_superuser:
+            return rows
+        meters = list(admin.site.get_model_admin(Meter).get_queryset(request).values_list("pk", flat=True))
+        # "+ 0" keeps the database from collecting all readings of these meters and sorting them:
+        # it walks back from the newest one instead and stops when the page is full.
+        return rows.annotate(of_meter=models.F("meter_id") + 0).filter(of_meter__in=meters)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="voltage (V)")
+    def volts(self, reading: Reading) -> str:
+        return figure(reading.voltage)
+
+    @admin.display(description="current (A)")
+    def amperes(self, reading: Reading) -> str:
+        return figure(reading.current)
+
+    @admin.display(description="power (W)")
+    def watts(self, reading: Reading) -> str:
+        return figure(reading.power)
+
+    @admin.display(description="register (kWh)")
+    def kilowatt_hours(self, reading: Reading) -> str:
+        return figure(reading.energy_total)
+
+
+@admin.register(RejectedMessage)
+class RejectedMessageAdmin(ReadOnlyAdmin):
+    """Messages that were refused, and why."""
+
+    building_path = "building"
+    list_display = ("received_at", "topic", "reason", "beginning")
+    search_fields = ("topic", "reason")
+    fields = ("received_at", "topic", "reason", "content")
+    readonly_fields = ("content",)
+    list_per_page = 50
+
+    @admin.display(description="message")
+    def beginning(self, message: RejectedMessage) -> str:
+        text = message.payload_text
+        return text if len(text) <= 60 else f"{text[:60]}…"
+
+    @admin.display(description="message")
+    def content(self, message: RejectedMessage) -> str:
+        return message.payload_text
+
+
+@admin.register(ListenerState)
+class ListenerStateAdmin(ReadOnlyAdmin):
+    """Are the listeners well? Every manager may know."""
+
+    list_display = (
+        "name", "up", "broker_connected", "heartbeat_at", "received", "stored", "duplicates", "ignored", "rejected",
+    )  # fmt: skip
+    fields = (
+        "name", "up", "started_at", "stopped_at", "heartbeat_at", "broker_connected", "broker_changed_at",
+        "received", "stored", "duplicates", "ignored", "rejected", "rejected_by_reason",
+    )  # fmt: skip
+    readonly_fields = ("up",)
+
+    def in_scope(self, request: HttpRequest, rows: models.QuerySet[ListenerState]) -> models.QuerySet[ListenerState]:
+        return rows
+
+    @admin.display(boolean=True)
+    def up(self, listener: ListenerState) -> bool:
+        return listener.is_up
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)

@@ -1,0 +1,134 @@
+"""The JSON that the dashboard's script and other programs read. Its documentation is at /api/docs."""
+
+import datetime as dt
+from typing import Any, Literal
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Body, Field, NinjaAPI, Schema
+from ninja.security import django_auth
+
+from accounts.access import load_residence
+from metering.curve import curve
+from metering.models import Reading
+from metering.power_data import PowerData, iso_utc, power_data
+
+api = NinjaAPI(
+    title="Riser",
+    version="1",
+    description="Electricity of your own apartment. Log in first; a POST needs the CSRF token in X-CSRFToken.",
+    auth=django_auth,
+    docs_decorator=login_required,
+    urls_namespace="api",
+)
+
+
+class StatusOut(Schema):
+    """The way of a reading: listener, broker, meter."""
+
+    listener: Literal["up", "down"]
+    broker: Literal["connected", "disconnected"]
+    meter: Literal["live", "stale", "silent"]
+
+
+class PowerDataOut(Schema):
+    """The latest reading of your apartment; measured fields are null where there is none yet."""
+
+    apartment: str
+    floor: str
+    voltage: float | None = Field(description="V")
+    current: float | None = Field(description="A; below zero is export")
+    power: float | None = Field(description="W; below zero is export")
+    timestamp: str | None = Field(description="When it was measured, ISO 8601, UTC")
+    age_seconds: float | None = Field(description="s since then")
+    status: StatusOut
+
+
+class SaveIn(Schema):
+    """What to remember about the reading."""
+
+    note: str = Field("", max_length=120)
+
+
+class SavedOut(Schema):
+    """The reading that is kept now."""
+
+    id: int
+    apartment: str
+    floor: str
+    voltage: float = Field(description="V")
+    current: float = Field(description="A")
+    power: float = Field(description="W")
+    timestamp: str = Field(description="When it was measured, ISO 8601, UTC")
+    saved_at: str
+    note: str
+
+
+class ProblemOut(Schema):
+    """Why it did not work."""
+
+    detail: str
+
+
+class CurveOut(Schema):
+    """Today's power, thinned out: one entry per bucket, null where nothing was measured."""
+
+    step: int = Field(description="s, width of a bucket")
+    times: list[int] = Field(description="Unix seconds at which the buckets begin")
+    mean: list[float | None] = Field(description="W, mean of the bucket")
+    peak: list[float | None] = Field(description="W, highest of the bucket")
+
+
+@api.get("/power-data", response={200: PowerDataOut, 404: ProblemOut}, summary="The latest reading")
+def get_power_data(request: HttpRequest) -> dict[str, Any]:
+    """Your apartment's latest reading and the state of its way here."""
+    return as_json(power_data(load_residence(request), timezone.now()))
+
+
+@api.post(
+    "/save-reading",
+    response={201: SavedOut, 404: ProblemOut, 409: ProblemOut},
+    summary="Keep the latest reading",
+)
+def save_reading(request: HttpRequest, body: SaveIn | None = Body(None)) -> tuple[int, dict[str, Any]]:
+    """Keep the latest reading, with a note: it outlives the time for which readings are stored."""
+    residence = load_residence(request)
+    reading = Reading.objects.latest_of(residence)
+    if reading is None:
+        return 409, {"detail": "There is no reading to save yet: the meter has not sent one."}
+    reading.save_for(request.user, body.note if body else "", timezone.now())
+    return 201, {
+        "id": reading.pk,
+        "apartment": residence.apartment.number,
+        "floor": residence.apartment.floor,
+        "voltage": reading.voltage,
+        "current": reading.current,
+        "power": reading.power,
+        "timestamp": iso_utc(reading.taken_at),
+        "saved_at": iso_utc(reading.saved_at),
+        "note": reading.note,
+    }
+
+
+@api.get("/today", response={200: CurveOut, 404: ProblemOut}, summary="Today's curve so far")
+def get_today(request: HttpRequest) -> Any:
+    """Your apartment's power since local midnight."""
+    residence = load_residence(request)
+    midnight = residence.building.midnight(residence.building.today())
+    return curve(Reading.objects.of(residence), midnight, midnight + dt.timedelta(days=1))
+
+
+def as_json(data: PowerData) -> dict[str, Any]:
+    """The contract's fields."""
+    reading = data.reading
+    return {
+        "apartment": data.apartment,
+        "floor": data.floor,
+        "voltage": reading.voltage if reading else None,
+        "current": reading.current if reading else None,
+        "power": round(reading.power, 3) if reading else None,
+        "timestamp": iso_utc(reading.taken_at) if reading else None,
+        "age_seconds": None if data.age_seconds is None else round(data.age_seconds, 1),
+        "status": {"listener": data.status.listener, "broker": data.status.broker, "meter": data.status.meter},
+    }

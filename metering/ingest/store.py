@@ -1,0 +1,247 @@
+"""Batches into the database, one transaction each. The only ORM code of ingest, with routing.py."""
+
+import contextlib
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db.models import F
+
+from accounts.models import Building
+from metering.ingest.decoders import InvalidMessage
+from metering.ingest.delivery import Accepted, Decoded, Delivery, Ignored, NotNow, Refused
+from metering.ingest.journal import ENTRY, Journal, fingerprint
+from metering.ingest.routing import Routes
+from metering.ingest.topics import parse_native, printable
+from metering.models import JournalPage, ListenerState, Meter, Reading, RejectedMessage
+from metering.models.instant import MICROSECOND
+from metering.models.rejected import KEPT_PAYLOAD_BYTES, KEPT_TOPIC_CHARACTERS
+
+
+@contextlib.contextmanager
+def database_faults_mean_not_now() -> Iterator[None]:
+    """Busy, full, read-only, restarting: all of it passes, so nothing of it may lose a reading."""
+    try:
+        close_old_connections()
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise NotNow(str(error).strip().splitlines()[0] if str(error).strip() else repr(error)) from error
+
+
+@dataclass
+class Outcome:
+    """What became of the deliveries of one batch."""
+
+    readings: list[Reading] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    ignored: int = 0
+    duplicates: int = 0
+    entries: bytearray = field(default_factory=bytearray)
+
+
+class DatabaseStore:
+    """Keeps the readings, the rejects, the counters and the journal of one listener."""
+
+    def __init__(self, listener: str, now: Callable[[], dt.datetime]) -> None:
+        self._listener = listener
+        self._now = now
+        self._state_id: int | None = None
+        self._journal = Journal()
+        self._valid_from = 0
+        self._stale_page: int | None = None
+
+    def save(self, batch: list[Decoded]) -> None:
+        """Store a batch in one transaction. Raises NotNow where it cannot be done at this time."""
+        with database_faults_mean_not_now():
+            self._open()
+            with transaction.atomic():
+                outcome = self._sort_out(batch)
+                self._insert(outcome)
+                self._keep_refused(outcome.refused)
+                self._count(len(batch), outcome)
+                page = self._write_journal(bytes(outcome.entries))
+            # Only what was committed may be remembered.
+            if page is not None:
+                self._journal.turn(page, bytes(outcome.entries))
+                self._stale_page = self._journal.drop_old() or self._stale_page
+
+    def forget_before(self, connection: int) -> None:
+        """The broker lost the session when this connection began: earlier packet ids mean nothing now."""
+        if connection <= self._valid_from:
+            return
+        with database_faults_mean_not_now():
+            self._open()
+            JournalPage.objects.filter(listener=self._state_id).delete()
+        self._journal = Journal()
+        self._valid_from = connection
+
+    def beat(self, is_connected: bool) -> None:
+        """Say that the listener is alive, and whether the broker can be reached."""
+        now = self._now()
+        with database_faults_mean_not_now():
+            self._open()
+            state = ListenerState.objects.filter(pk=self._state_id)
+            state.update(heartbeat_at=now)
+            state.exclude(broker_connected=is_connected).update(broker_connected=is_connected, broker_changed_at=now)
+
+    def farewell(self) -> None:
+        """Say that the listener was stopped on purpose, so that nobody waits for its heartbeat to grow old."""
+        with database_faults_mean_not_now():
+            ListenerState.objects.filter(pk=self._state_id).update(stopped_at=self._now(), broker_connected=False)
+
+    def meter_topics(self) -> dict[str, str]:
+        """The topics of meters that have one of their own, with the decoder of each."""
+        with database_faults_mean_not_now():
+            return dict(Meter.objects.exclude(topic="").values_list("topic", "decoder"))
+
+    def _open(self) -> None:
+        """Find or make this listener's row and read its journal, once."""
+        if self._state_id is not None:
+            return
+        now = self._now()
+        state, made = ListenerState.objects.get_or_create(
+            name=self._listener, defaults={"started_at": now, "heartbeat_at": now, "broker_changed_at": now}
+        )
+        if not made:
+            ListenerState.objects.filter(pk=state.pk).update(
+                started_at=now, stopped_at=None, heartbeat_at=now, broker_connected=False, broker_changed_at=now
+            )
+        self._journal = Journal((page.pk, bytes(page.entries)) for page in state.journal.all())
+        self._stale_page = self._journal.drop_old()
+        self._state_id = state.pk
+
+    def _sort_out(self, batch: list[Decoded]) -> Outcome:
+        outcome = Outcome()
+        routes = Routes([item for item in batch if isinstance(item, Accepted)])
+        fresh: dict[int, bytes] = {}
+        for item in batch:
+            if self._is_stored(item.delivery, fresh):
+                outcome.duplicates += 1
+                continue
+            self._journal_entry(item.delivery, fresh, outcome)
+            if isinstance(item, Refused):
+                outcome.refused.append(item)
+            elif isinstance(item, Ignored):
+                outcome.ignored += 1
+            else:
+                self._route(item, routes, outcome)
+        return outcome
+
+    def _is_stored(self, delivery: Delivery, fresh: dict[int, bytes]) -> bool:
+        """Whether this is a redelivery of something stored before, or earlier in this batch."""
+        if not delivery.is_redelivery or not delivery.qos:
+            return False
+        print_ = fingerprint(delivery)
+        return fresh.get(delivery.packet_id) == print_ or self._journal.knows(delivery.packet_id, print_)
+
+    def _journal_entry(self, delivery: Delivery, fresh: dict[int, bytes], outcome: Outcome) -> None:
+        if delivery.qos and delivery.connection >= self._valid_from:
+            print_ = fingerprint(delivery)
+            fresh[delivery.packet_id] = print_
+            outcome.entries += ENTRY.pack(delivery.packet_id, print_)
+
+    def _route(self, item: Accepted, routes: Routes, outcome: Outcome) -> None:
+        measured, received_at = item.measurement, item.delivery.received_at
+        taken_at = measured.taken_at or received_at
+        try:
+            meter_id = routes.meter_of(item, taken_at)
+        except InvalidMessage as problem:
+            outcome.refused.append(Refused(item.delivery, problem))
+            return
+        outcome.readings.append(
+            Reading(
+                meter_id=meter_id,
+                taken_at=taken_at,
+                voltage=measured.voltage,
+                current=measured.current,
+                power=measured.power,
+                power_factor=measured.power_factor,
+                energy_total=measured.energy_total,
+                received_at=received_at,
+            )
+        )
+
+    def _insert(self, outcome: Outcome) -> None:
+        """Insert each reading once by (meter, taken_at); count those that were there."""
+        if not outcome.readings:
+            return
+        self._separate_receipts(outcome.readings)
+        once = {(reading.meter_id, reading.taken_at): reading for reading in reversed(outcome.readings)}
+        rows = list(reversed(once.values()))
+        newest = Reading.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        # ON CONFLICT on the named columns: INSERT OR IGNORE would hide any other violation, too.
+        # The update changes nothing; it makes the database answer with the row that was there.
+        Reading.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=["meter", "taken_at"], update_fields=["taken_at"]
+        )
+        there_before = sum(1 for row in rows if row.pk <= newest)
+        outcome.duplicates += len(outcome.readings) - len(rows) + there_before
+
+    def _separate_receipts(self, readings: list[Reading]) -> None:
+        """Readings without a time of their own are never duplicates: move equal receipts apart.
+
+        Two of one meter carry the same instant only where the clock was set back.
+        """
+        own = [reading for reading in readings if reading.taken_at is reading.received_at]
+        if not own:
+            return
+        instants = [reading.taken_at for reading in own]
+        taken = set(
+            Reading.objects.filter(
+                meter__in={reading.meter_id for reading in own},
+                taken_at__range=(min(instants), max(instants) + len(own) * MICROSECOND),
+            ).values_list("meter_id", "taken_at")
+        )
+        for reading in own:
+            while (reading.meter_id, reading.taken_at) in taken:
+                reading.taken_at += MICROSECOND
+            taken.add((reading.meter_id, reading.taken_at))
+
+    def _keep_refused(self, refused: list[Refused]) -> None:
+        if not refused:
+            return
+        buildings = dict(Building.objects.values_list("slug", "pk"))
+        rows = RejectedMessage.objects.bulk_create(
+            RejectedMessage(
+                received_at=item.delivery.received_at,
+                topic=printable(item.delivery.topic[:KEPT_TOPIC_CHARACTERS]),
+                building_id=_building_of(item.delivery.topic, buildings),
+                payload=item.delivery.payload[:KEPT_PAYLOAD_BYTES],
+                reason=printable(item.problem.reason[:200]),
+            )
+            for item in refused[-settings.MAX_REJECTED_MESSAGES :]
+        )
+        newest = max(row.pk for row in rows)
+        RejectedMessage.objects.filter(pk__lte=newest - settings.MAX_REJECTED_MESSAGES).delete()
+
+    def _count(self, received: int, outcome: Outcome) -> None:
+        state = ListenerState.objects.filter(pk=self._state_id)
+        duplicates, rejected = outcome.duplicates, len(outcome.refused)
+        state.update(
+            heartbeat_at=self._now(),
+            received=F("received") + received,
+            stored=F("stored") + received - duplicates - rejected - outcome.ignored,
+            duplicates=F("duplicates") + duplicates,
+            ignored=F("ignored") + outcome.ignored,
+            rejected=F("rejected") + rejected,
+        )
+        if rejected:
+            row = state.get()
+            reasons = Counter(row.rejected_by_reason) + Counter(item.problem.code for item in outcome.refused)
+            state.update(rejected_by_reason=dict(reasons))
+
+    def _write_journal(self, entries: bytes) -> int | None:
+        if self._stale_page is not None:
+            JournalPage.objects.filter(listener=self._state_id, pk__lte=self._stale_page).delete()
+        if not entries:
+            return None
+        return JournalPage.objects.create(listener_id=self._state_id, entries=entries).pk
+
+
+def _building_of(topic: str, buildings: dict[str, int]) -> int | None:
+    """Whose manager may see a refused message: that of the building its topic names, if there is one."""
+    address = parse_native(topic)
+    return buildings.get(address.building or "") if address else None

@@ -1,0 +1,51 @@
+"""MQTT topic <-> (building, apartment)."""
+
+import re
+from typing import NamedTuple
+
+PREFIX = "electricity"
+_level = re.compile(r"[A-Za-z0-9._-]{1,32}")
+
+
+class Address(NamedTuple):
+    """Whose reading it is. `building` is None on a flat topic, where the payload names the apartment."""
+
+    building: str | None
+    apartment: str
+
+
+def native_topic(building: str, apartment: str) -> str:
+    """The topic on which an apartment's meter publishes."""
+    return f"{PREFIX}/{building}/floor/{apartment}"
+
+
+def parse_native(topic: str) -> Address | None:
+    """The address a native topic names; None for any other topic."""
+    levels = topic.split("/")
+    if len(levels) != 4 or levels[0] != PREFIX or levels[2] != "floor":
+        return None
+    return Address(levels[1], levels[3])
+
+
+def is_level(name: str) -> bool:
+    """Whether a building or an apartment could have this name."""
+    return _level.fullmatch(name) is not None
+
+
+def printable(text: str) -> str:
+    """The text with control, bidi and other invisible characters shown as question marks."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def valid_topic(topic: str) -> str:
+    """What is wrong with a topic a meter would publish to; empty where nothing is."""
+    if "+" in topic or "#" in topic:
+        return "A meter publishes to one topic: + and # are for subscriptions."
+    if topic.startswith("$") or topic.startswith("/") or topic.endswith("/") or "\0" in topic:
+        return "A topic must not begin with $ or /, end with /, or hold a null character."
+    return ""
+
+
+def is_flat(topic_filter: str) -> bool:
+    """Whether a subscription names one topic for all apartments."""
+    return "+" not in topic_filter and "#" not in topic_filter

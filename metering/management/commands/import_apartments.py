@@ -1,0 +1,65 @@
+"""A building's apartments from a spreadsheet."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from accounts.models import Apartment, Building
+from metering.models import Meter
+
+
+class Command(BaseCommand):
+    """Adds the apartments that are missing; all of the file or, where a line is wrong, nothing of it."""
+
+    help = "Read a CSV file with the columns number and floor into a building, which is made if missing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("building", help="the building's slug")
+        parser.add_argument("file", type=Path, metavar="FILE.csv")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            text = options["file"].read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"Cannot read {options['file']}: {error}") from error
+        reader = csv.DictReader(text.splitlines())
+        if not {"number", "floor"} <= set(reader.fieldnames or ()):
+            raise CommandError(f"{options['file']} needs a first line with the columns number and floor.")
+        with transaction.atomic():
+            building, made = self.building(options["building"])
+            added = [a for line, row in enumerate(reader, start=2) if (a := self.apartment(building, row, line))]
+            Meter.objects.ensure_native(added)
+        self.stdout.write(
+            f"{'New building' if made else 'Building'} {building.slug}: {len(added)} apartments added, "
+            f"{building.apartments.count()} in all."
+        )
+
+    def building(self, slug: str) -> tuple[Building, bool]:
+        found = Building.objects.filter(slug=slug).first()
+        building = found or Building(slug=slug, name=slug)
+        try:
+            building.full_clean()
+        except ValidationError as error:
+            raise CommandError(f"{slug}: {' '.join(error.messages)}") from error
+        building.save()
+        return building, found is None
+
+    def apartment(self, building: Building, row: dict[str, str], line: int) -> Apartment | None:
+        """The new apartment of a line; None where it is there already, on the same floor."""
+        number, floor = (row["number"] or "").strip(), (row["floor"] or "").strip()
+        known = Apartment.objects.filter(building=building, number=number).first()
+        if known:
+            if known.floor != floor:
+                raise CommandError(f"Line {line}: apartment {number} is on floor {known.floor}, not {floor or 'none'}.")
+            return None
+        apartment = Apartment(building=building, number=number, floor=floor)
+        try:
+            apartment.full_clean()
+        except ValidationError as error:
+            raise CommandError(f"Line {line}: {' '.join(error.messages)} Nothing was imported.") from error
+        apartment.save()
+        return apartment

@@ -1,0 +1,43 @@
+"""The broker that `make run` starts where MQTT_BROKER names none."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+
+class Command(BaseCommand):
+    """Runs until SIGTERM or SIGINT. For trying Riser out: it keeps nothing over a restart."""
+
+    help = "Run a small MQTT broker on loopback, for trying Riser out."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            from metering.embedded_broker import build_broker
+        except ImportError as error:
+            raise CommandError(
+                "The embedded broker is not installed: pip install --require-hashes -r requirements/demo.txt"
+            ) from error
+        logging.getLogger("amqtt").setLevel(logging.WARNING)
+        logging.getLogger("transitions").setLevel(logging.WARNING)
+        try:
+            asyncio.run(self.serve(build_broker))
+        except OSError as error:
+            raise CommandError(f"Port {settings.MQTT_PORT} is taken ({error.strerror}). Set MQTT_PORT.") from error
+
+    async def serve(self, build_broker: Callable[..., Any]) -> None:
+        broker = build_broker(
+            settings.MQTT_PORT, settings.MQTT_USERNAME, settings.MQTT_PASSWORD, settings.MQTT_CLIENT_ID
+        )
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await broker.start()
+        self.stdout.write(f"MQTT broker on 127.0.0.1:{settings.MQTT_PORT}")
+        self.stdout.flush()
+        await stop.wait()
+        await broker.shutdown()

@@ -1,0 +1,56 @@
+"""What a listener says about itself, and which deliveries it has stored."""
+
+import datetime as dt
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from metering.models.instant import InstantField
+
+
+class ListenerState(models.Model):
+    """One row per listener (its MQTT client id): heartbeat, broker, counters since it was made."""
+
+    name = models.CharField(max_length=100, unique=True, help_text="The listener's MQTT client id.")
+    started_at = InstantField()
+    heartbeat_at = InstantField()
+    stopped_at = InstantField(null=True, help_text="When it was stopped on purpose.")
+    broker_connected = models.BooleanField(default=False)
+    broker_changed_at = InstantField()
+    received = models.BigIntegerField(default=0)
+    stored = models.BigIntegerField(default=0)
+    duplicates = models.BigIntegerField(default=0)
+    ignored = models.BigIntegerField(default=0, help_text="Retained messages without a time of their own.")
+    rejected = models.BigIntegerField(default=0)
+    rejected_by_reason = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its heart has beaten lately and it was not stopped since."""
+        return self.stopped_at is None and timezone.now() - self.heartbeat_at < dt.timedelta(
+            seconds=settings.LISTENER_DOWN_SECONDS
+        )
+
+
+class JournalPage(models.Model):
+    """The deliveries of one stored batch, for recognising redeliveries of exactly these.
+
+    Written in the transaction that stores the batch. `entries` holds, for each delivery, its packet
+    id (2 bytes, big endian) and a hash of its topic and payload (8 bytes).
+    """
+
+    listener = models.ForeignKey(ListenerState, on_delete=models.CASCADE, related_name="journal")
+    entries = models.BinaryField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.listener}: page {self.pk}"

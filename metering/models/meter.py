@@ -1,0 +1,106 @@
+"""Meters: which device measured what, from when until when."""
+
+import datetime as dt
+from typing import Self
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import Apartment, Building
+from metering.ingest.decoders import DECODERS, NATIVE
+from metering.ingest.topics import native_topic, valid_topic
+from metering.models.instant import EPOCH, InstantField
+
+
+def validate_meter_topic(topic: str) -> None:
+    problem = valid_topic(topic)
+    if problem:
+        raise ValidationError(problem)
+
+
+class MeterQuerySet(models.QuerySet["Meter"]):
+    def installed_at_instant(self, instant: dt.datetime) -> Self:
+        """The meters that hung on the wall at that instant."""
+        return self.filter(installed_at__lte=instant).filter(Q(removed_at__isnull=True) | Q(removed_at__gt=instant))
+
+    def ensure_native(self, apartments: list[Apartment]) -> list["Meter"]:
+        """Give each of these apartments a native meter, unless it has or had one; return the new ones."""
+        equipped = set(self.filter(apartment__in=apartments, topic="").values_list("apartment_id", flat=True))
+        bare = [apartment for apartment in apartments if apartment.pk not in equipped]
+        return self.bulk_create(
+            [Meter(building_id=apartment.building_id, apartment=apartment, installed_at=EPOCH) for apartment in bare]
+        )
+
+
+class Meter(models.Model):
+    """A device that publishes readings of one apartment, or of the building where apartment is empty.
+
+    Replacing a meter ends one row and starts another, so that registers are never compared across.
+    """
+
+    building = models.ForeignKey(Building, on_delete=models.PROTECT, related_name="meters")
+    apartment = models.ForeignKey(
+        Apartment,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="meters",
+        help_text="Empty for the building's main or common meter.",
+    )
+    serial = models.CharField("serial number", max_length=64, blank=True)
+    decoder = models.CharField(max_length=32, choices=[(name, name) for name in DECODERS], default=NATIVE)
+    topic = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[validate_meter_topic],
+        help_text="The MQTT topic it publishes to. Empty: electricity/BUILDING/floor/APARTMENT.",
+    )
+    installed_at = InstantField(default=timezone.now, help_text="Readings taken before are not this meter's.")
+    removed_at = InstantField(null=True, blank=True)
+
+    objects = MeterQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["building", "apartment__number", "installed_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(removed_at__isnull=True) | Q(removed_at__gt=models.F("installed_at")),
+                name="meter_removed_after_installed",
+                violation_error_message="A meter must be removed after it was installed.",
+            ),
+            models.UniqueConstraint(
+                fields=["apartment"],
+                condition=Q(removed_at__isnull=True, topic=""),
+                name="meter_native_once",
+                violation_error_message=(
+                    "This apartment has a meter on its own topic already. "
+                    "Fill in when that one was removed, or give this one a topic."
+                ),
+            ),
+            models.UniqueConstraint(
+                fields=["topic"],
+                condition=Q(removed_at__isnull=True) & ~Q(topic=""),
+                name="meter_topic_once",
+                violation_error_message="Another installed meter publishes to this topic already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        place = str(self.apartment) if self.apartment_id else f"{self.building.slug} (building)"
+        return f"{place} {self.serial}".strip()
+
+    def clean(self) -> None:
+        super().clean()
+        if self.apartment and self.building_id and self.apartment.building_id != self.building_id:
+            raise ValidationError({"apartment": "This apartment is in another building."})
+        if not self.apartment and not self.topic:
+            raise ValidationError({"topic": "A meter without an apartment needs a topic of its own."})
+
+    @property
+    def publishes_to(self) -> str:
+        """The topic whose messages are this meter's."""
+        if self.topic or not self.apartment:
+            return self.topic
+        return native_topic(self.building.slug, self.apartment.number)

@@ -1,0 +1,85 @@
+"""Readings: what a meter said at one moment."""
+
+import datetime as dt
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from accounts.access import Residence
+from accounts.models import Building, Tenancy, User
+from metering.models.instant import InstantField
+from metering.models.meter import Meter
+
+
+class ReadingQuerySet(models.QuerySet["Reading"]):
+    def of(self, residence: Residence) -> Self:
+        """A household's own time in its own apartment, and nothing else."""
+        return self._clipped(residence.apartment.pk, residence.since, residence.until)
+
+    def visible_to(self, user: User) -> Self:
+        """What this user may see: own tenancies clipped to their time, and all of managed buildings."""
+        visible = self.filter(meter__building__in=Building.objects.managed_by(user))
+        for tenancy in Tenancy.objects.of(user):
+            visible = visible | self._clipped(tenancy.apartment_id, tenancy.since, tenancy.until)
+        return visible
+
+    def _clipped(self, apartment_id: int, since: dt.datetime, until: dt.datetime | None) -> Self:
+        # Naming the meters lets the database seek in (meter, taken_at) instead of joining.
+        meters = list(Meter.objects.filter(apartment=apartment_id).values_list("pk", flat=True))
+        rows = self.filter(meter__in=meters, taken_at__gte=since)
+        return rows.filter(taken_at__lt=until) if until else rows
+
+    def latest_of(self, residence: Residence) -> "Reading | None":
+        """The newest reading a household may see: one index seek for each meter of its apartment."""
+        meters = Meter.objects.filter(apartment=residence.apartment)
+        newest = (self.of(residence).filter(meter=meter).order_by("-taken_at").first() for meter in meters)
+        return max(filter(None, newest), key=lambda reading: reading.taken_at, default=None)
+
+    def saved(self) -> Self:
+        """Those a resident keeps."""
+        return self.filter(saved_at__isnull=False)
+
+
+class Reading(models.Model):
+    """One accepted message. The newest row is the latest reading; a saved one carries a mark."""
+
+    meter = models.ForeignKey(Meter, on_delete=models.PROTECT, related_name="readings", db_index=False)
+    taken_at = InstantField(help_text="When it was measured: the meter's clock, else the moment of receipt.")
+    voltage = models.FloatField(help_text="V")
+    current = models.FloatField(help_text="A; below zero is export")
+    power = models.FloatField(help_text="W; below zero is export")
+    power_factor = models.FloatField(null=True, blank=True)
+    energy_total = models.FloatField(null=True, blank=True, help_text="kWh; the meter's own register")
+    received_at = InstantField(help_text="When the listener got it.")
+    saved_at = InstantField(null=True, blank=True)
+    saved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="saved_readings",
+        db_index=False,
+    )
+    note = models.CharField(max_length=120, blank=True)
+
+    objects = ReadingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [models.UniqueConstraint(fields=["meter", "taken_at"], name="reading_once")]
+        indexes = [
+            models.Index(fields=["meter", "taken_at"], condition=Q(saved_at__isnull=False), name="reading_saved"),
+            models.Index(fields=["saved_by"], condition=Q(saved_by__isnull=False), name="reading_saved_by"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.meter_id} at {self.taken_at:%Y-%m-%d %H:%M:%S} UTC: {self.power:.0f} W"
+
+    def save_for(self, user: User, note: str, now: dt.datetime) -> None:
+        """Keep this reading for a resident. Saving it again changes the note, if there is a new one."""
+        self.saved_at = self.saved_at or now
+        self.saved_by = self.saved_by or user
+        self.note = note.strip() or self.note
+        self.save(update_fields=["saved_at", "saved_by", "note"])

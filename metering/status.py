@@ -1,0 +1,50 @@
+"""Three honest lamps: is somebody listening, is the broker there, does the meter speak?"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+from django.conf import settings
+
+from metering.models import ListenerState, Reading
+
+ListenerLamp = Literal["up", "down"]
+BrokerLamp = Literal["connected", "disconnected"]
+MeterLamp = Literal["live", "stale", "silent"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of the way a reading takes."""
+
+    listener: ListenerLamp
+    broker: BrokerLamp
+    meter: MeterLamp
+
+
+def age_of(reading: Reading, now: dt.datetime) -> float:
+    """Seconds since it was measured; 0 where the meter's clock runs ahead."""
+    return max(0.0, (now - reading.taken_at).total_seconds())
+
+
+def status_for(latest: Reading | None, now: dt.datetime) -> Status:
+    """The lamps for an apartment whose latest reading is this one.
+
+    With several listeners one that is up is enough, and the broker counts as connected where one
+    that is up reaches it: a listener that is down does not know.
+    """
+    up = [listener for listener in ListenerState.objects.all() if listener.is_up]
+    return Status(
+        listener="up" if up else "down",
+        broker="connected" if any(listener.broker_connected for listener in up) else "disconnected",
+        meter=_meter_lamp(latest, now),
+    )
+
+
+def _meter_lamp(latest: Reading | None, now: dt.datetime) -> MeterLamp:
+    if latest is None:
+        return "silent"
+    age = age_of(latest, now)
+    if age <= settings.METER_LIVE_SECONDS:
+        return "live"
+    return "stale" if age <= settings.MAX_GAP_SECONDS else "silent"

@@ -1,0 +1,47 @@
+"""The live dashboard."""
+
+import datetime as dt
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.access import find_residence
+from accounts.models import JoinRequest, Tenancy
+from metering.api import as_json
+from metering.curve import curve
+from metering.models import Reading
+from metering.power_data import power_data
+
+
+@require_safe
+@never_cache
+@login_required
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """The latest reading and today's curve; a manager without an apartment goes to the building."""
+    residence = find_residence(request)
+    if residence is None:
+        return redirect("admin:index") if request.user.is_staff else waiting(request)
+    data = power_data(residence, timezone.now())
+    midnight = residence.building.midnight(residence.building.today())
+    tomorrow = residence.building.midnight(residence.building.today() + dt.timedelta(days=1))
+    context = {
+        "data": data,
+        "json": as_json(data),
+        "curve": curve(Reading.objects.of(residence), midnight, tomorrow),
+        "midnight": midnight,
+        "tomorrow": tomorrow,
+    }
+    return render(request, "metering/dashboard.html", context)
+
+
+def waiting(request: HttpRequest) -> HttpResponse:
+    """What an account without an apartment sees: nothing, and why."""
+    context = {
+        "join_request": JoinRequest.objects.filter(user=request.user).select_related("apartment__building").first(),
+        "coming": Tenancy.objects.of(request.user).first(),
+    }
+    return render(request, "metering/waiting.html", context)

@@ -1,0 +1,47 @@
+"""For operators: is it alive, is it ready, how is it doing?"""
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from metering.metrics import exposition
+from metering.status import status_for
+
+
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 as long as this process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 where the database answers and is migrated, else 503 with the reason.
+
+    The state of listener and broker is told but does not count: the pages work without them.
+    """
+    try:
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as error:
+        return JsonResponse({"ready": False, "database": str(error)}, status=503)
+    if pending:
+        return JsonResponse({"ready": False, "database": "not migrated: run manage.py migrate"}, status=503)
+    status = status_for(None, timezone.now())
+    return JsonResponse({"ready": True, "database": "ok", "listener": status.listener, "broker": status.broker})
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Figures for Prometheus, for the addresses in METRICS_ALLOWED only."""
+    if request.META.get("REMOTE_ADDR") not in settings.METRICS_ALLOWED:
+        raise Http404
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Installs the real parts the tests run against, where they are missing: with apt-get, as root.
+set -eu
+parts="mosquitto:mosquitto mosquitto_pub:mosquitto-clients chromium:chromium"
+missing=""
+PATH="$PATH:/usr/sbin"
+for part in $parts; do
+  command -v "${part%%:*}" >/dev/null 2>&1 || missing="$missing ${part##*:}"
+done
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+  echo "The tests need these Debian packages: apt-get install$missing" >&2
+  exit 1
+fi
+echo "==> Installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# The broker's own service must not take port 1883: the tests start brokers of their own.
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+  printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+  chmod +x /usr/sbin/policy-rc.d
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+fi
+# shellcheck disable=SC2086
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
