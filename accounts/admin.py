@@ -218,7 +218,7 @@ class JoinRequestAdmin(ReadOnlyAdmin):
     list_display = ("user", "apartment", "lives_there_now", "created_at", "state", "decided_by")
     list_filter = ("state", ("apartment__building", admin.RelatedOnlyFieldListFilter))
     search_fields = ("user__email", "apartment__number")
-    list_select_related = ("user", "apartment__building", "decided_by")
+    list_select_related = ("user", "decided_by")
     fields = ("user", "apartment", "lives_there_now", "created_at", "state", "decided_at", "decided_by")
     readonly_fields = ("lives_there_now",)
     actions = ("join_household", "move_in", "refuse")

@@ -1,4 +1,4 @@
-"""Every setting of Riser, read from the environment (or from `.env` beside manage.py).
+"""Every setting of Riser, read from the environment (or from ENV_FILE, by default `.env` beside manage.py).
 
 `.env.example` lists the variables with their meaning. Each secret may also be given as NAME_FILE,
 the path of a file that holds it.
@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.FileAwareEnv()
-environ.Env.read_env(BASE_DIR / ".env")
+environ.Env.read_env(env.path("ENV_FILE", default=str(BASE_DIR / ".env"))())
 
 
 def required(name: str, hint: str) -> str:
@@ -134,6 +134,7 @@ DATABASE: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE: a read-then-write transaction would otherwise fail at once with SQLITE_BUSY_SNAPSHOT.
     # FULL: a reading is acknowledged to the broker once it is committed, so a commit must reach the disk.
+    DATABASE["CONN_MAX_AGE"] = None
     DATABASE["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",

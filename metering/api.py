@@ -6,7 +6,8 @@ from typing import Any, Literal
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Body, Field, NinjaAPI, Schema
+from ninja import Body, Field, NinjaAPI, Schema, Status
+from ninja.parser import Parser
 from ninja.security import django_auth
 
 from accounts.access import load_residence
@@ -14,7 +15,18 @@ from metering.curve import curve
 from metering.models import Reading
 from metering.power_data import PowerData, iso_utc, power_data
 
+
+class JsonOrForm(Parser):
+    """Takes what a script sends as JSON, and what a plain HTML form sends."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        if request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
+            return request.POST.dict()
+        return super().parse_body(request)
+
+
 api = NinjaAPI(
+    parser=JsonOrForm(),
     title="Riser",
     version="1",
     description="Electricity of your own apartment. Log in first; a POST needs the CSRF token in X-CSRFToken.",
@@ -91,24 +103,26 @@ def get_power_data(request: HttpRequest) -> dict[str, Any]:
     response={201: SavedOut, 404: ProblemOut, 409: ProblemOut},
     summary="Keep the latest reading",
 )
-def save_reading(request: HttpRequest, body: SaveIn | None = Body(None)) -> tuple[int, dict[str, Any]]:
+def save_reading(request: HttpRequest, body: SaveIn | None = Body(None)) -> Status[dict[str, Any]]:
     """Keep the latest reading, with a note: it outlives the time for which readings are stored."""
     residence = load_residence(request)
     reading = Reading.objects.latest_of(residence)
     if reading is None:
-        return 409, {"detail": "There is no reading to save yet: the meter has not sent one."}
-    reading.save_for(request.user, body.note if body else "", timezone.now())
-    return 201, {
+        return Status(409, {"detail": "There is no reading to save yet: the meter has not sent one."})
+    now = timezone.now()
+    reading.save_for(request.user, body.note if body else "", now)
+    saved = {
         "id": reading.pk,
         "apartment": residence.apartment.number,
         "floor": residence.apartment.floor,
         "voltage": reading.voltage,
         "current": reading.current,
-        "power": reading.power,
+        "power": round(reading.power, 3),
         "timestamp": iso_utc(reading.taken_at),
-        "saved_at": iso_utc(reading.saved_at),
+        "saved_at": iso_utc(reading.saved_at or now),
         "note": reading.note,
     }
+    return Status(201, saved)
 
 
 @api.get("/today", response={200: CurveOut, 404: ProblemOut}, summary="Today's curve so far")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 from django.db.models import F
 
 from accounts.models import Building
@@ -19,6 +19,8 @@ from metering.ingest.topics import parse_native, printable
 from metering.models import JournalPage, ListenerState, Meter, Reading, RejectedMessage
 from metering.models.instant import MICROSECOND
 from metering.models.rejected import KEPT_PAYLOAD_BYTES, KEPT_TOPIC_CHARACTERS
+
+BUSY_SECONDS = 2.0
 
 
 @contextlib.contextmanager
@@ -52,6 +54,9 @@ class DatabaseStore:
         self._journal = Journal()
         self._valid_from = 0
         self._stale_page: int | None = None
+        # Waiting longer inside SQLite would keep the listener from its broker, its watchdog and SIGTERM.
+        if connection.vendor == "sqlite":
+            connection.settings_dict["OPTIONS"]["timeout"] = BUSY_SECONDS
 
     def save(self, batch: list[Decoded]) -> None:
         """Store a batch in one transaction. Raises NotNow where it cannot be done at this time."""

@@ -17,17 +17,20 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            from amqtt.errors import BrokerError
+
             from metering.embedded_broker import build_broker
         except ImportError as error:
             raise CommandError(
                 "The embedded broker is not installed: pip install --require-hashes -r requirements/demo.txt"
             ) from error
-        logging.getLogger("amqtt").setLevel(logging.WARNING)
+        # Its errors are raised as well; here they become one line.
+        logging.getLogger("amqtt").setLevel(logging.CRITICAL)
         logging.getLogger("transitions").setLevel(logging.WARNING)
         try:
             asyncio.run(self.serve(build_broker))
-        except OSError as error:
-            raise CommandError(f"Port {settings.MQTT_PORT} is taken ({error.strerror}). Set MQTT_PORT.") from error
+        except BrokerError as error:
+            raise CommandError(f"Port {settings.MQTT_PORT} is taken: choose another with MQTT_PORT. ({error})") from error
 
     async def serve(self, build_broker: Callable[..., Any]) -> None:
         broker = build_broker(

@@ -1,0 +1,127 @@
+import pytest
+from django.test import Client
+
+from accounts.models import Building, Invitation, JoinRequest, Tenancy, User
+from tests.factories import ApartmentFactory, BuildingFactory, TenancyFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+ACTION = "/admin/accounts/joinrequest/"
+
+
+@pytest.fixture
+def waiting(apartment):
+    return JoinRequest.objects.create(user=UserFactory(email="new@example.org"), apartment=apartment)
+
+
+@pytest.fixture
+def elsewhere():
+    """Another building with somebody in it, which the manager has nothing to do with."""
+    apartment = ApartmentFactory(building=BuildingFactory(slug="elsewhere", name="Elsewhere"), number="777")
+    tenancy = TenancyFactory(apartment=apartment)
+    tenancy.residents.add(UserFactory(email="stranger@example.org"))
+    return tenancy
+
+
+def act(client, name, row):
+    return client.post(ACTION, {"action": name, "_selected_action": row.pk}, follow=True)
+
+
+def test_the_list_says_who_lives_there_now(as_manager, waiting, resident):
+    page = as_manager.get(ACTION).content.decode()
+    assert "new@example.org" in page
+    assert "resident@example.org since 2025-01-01" in page
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "said"),
+    [("join_household", "approved", "1 approved."), ("move_in", "approved", "1 approved."),
+     ("refuse", "refused", "1 refused.")],
+)  # fmt: skip
+def test_requests_are_decided(as_manager, waiting, resident, action, state, said):
+    page = act(as_manager, action, waiting).content.decode()
+    assert said in page
+    waiting.refresh_from_db()
+    assert waiting.state == state
+    assert "1 had been decided already" in act(as_manager, action, waiting).content.decode()
+
+
+def test_a_request_can_be_decided_on_its_own_page(as_manager, waiting):
+    page = as_manager.get(f"{ACTION}{waiting.pk}/change/").content.decode()
+    assert 'name="action" value="join_household"' in page
+    assert f'name="_selected_action" value="{waiting.pk}"' in page
+
+
+def test_requests_of_other_buildings_cannot_be_decided(as_manager, elsewhere):
+    foreign = JoinRequest.objects.create(user=UserFactory(), apartment=elsewhere.apartment)
+    act(as_manager, "join_household", foreign)
+    foreign.refresh_from_db()
+    assert foreign.state == "waiting"
+    assert as_manager.get(f"{ACTION}{foreign.pk}/change/").status_code == 302
+
+
+def test_an_invitation_shows_its_link_once(as_manager, tenancy):
+    form = {"tenancy": tenancy.pk, "expires_at_0": "2099-01-01", "expires_at_1": "00:00:00"}
+    page = as_manager.post("/admin/accounts/invitation/add/", form).content.decode()
+    token = page.partition("register?invitation=")[2].partition('"')[0]
+    invitation = Invitation.objects.usable(token)
+    assert invitation.tenancy == tenancy
+    assert invitation.created_by.email == "manager@example.org"
+    for path in ("", f"{invitation.pk}/change/"):
+        assert token not in as_manager.get(f"/admin/accounts/invitation/{path}", follow=True).content.decode()
+    assert Client().get(f"/register?invitation={token}").status_code == 200
+
+
+def test_an_invitation_to_another_building_is_refused(as_manager, tenancy, elsewhere):
+    page = as_manager.get("/admin/accounts/invitation/add/").content.decode()
+    assert "elsewhere/777" not in page
+    form = {"tenancy": elsewhere.pk, "expires_at_0": "2099-01-01", "expires_at_1": "00:00:00"}
+    assert as_manager.post("/admin/accounts/invitation/add/", form).status_code == 200
+    assert Invitation.objects.count() == 0
+
+
+def test_a_new_apartment_gets_a_meter(as_manager, building):
+    form = {"building": building.pk, "number": "301", "floor": "3", "meters-TOTAL_FORMS": 0, "meters-INITIAL_FORMS": 0}
+    assert as_manager.post("/admin/accounts/apartment/add/", form).status_code == 302
+    apartment = building.apartments.get()
+    assert apartment.meters.count() == 1
+
+
+def test_a_manager_sees_only_their_own_buildings(as_manager, tenancy, elsewhere):
+    for name in ("building", "apartment", "tenancy", "user"):
+        page = as_manager.get(f"/admin/accounts/{name}/").content.decode()
+        for foreign in ("Elsewhere", "elsewhere", "777", "stranger@example.org"):
+            assert foreign not in page, name
+    assert "elsewhere" not in as_manager.get("/admin/accounts/tenancy/add/").content.decode()
+
+
+def test_overlapping_tenancies_are_refused_in_words(as_manager, tenancy):
+    form = {"apartment": tenancy.apartment.pk, "moved_in": "2026-01-01", "moved_out": ""}
+    page = as_manager.post("/admin/accounts/tenancy/add/", form).content.decode()
+    assert "has a tenancy from 2025-01-01 to today already" in page
+    assert Tenancy.objects.count() == 1
+
+
+def test_a_manager_does_not_edit_accounts_nor_make_buildings(as_manager, resident, manager):
+    assert as_manager.get("/admin/accounts/user/add/").status_code == 403
+    assert as_manager.get("/admin/accounts/building/add/").status_code == 403
+    page = as_manager.get(f"/admin/accounts/user/{resident.pk}/change/").content.decode()
+    assert "argon2" not in page
+    assert as_manager.post(f"/admin/accounts/user/{manager.pk}/change/", {"is_superuser": "on"}).status_code == 403
+    own = Building.objects.get()
+    form = {"slug": "stolen", "name": "New name", "timezone": "Europe/Berlin", "currency": "EUR"}
+    as_manager.post(f"/admin/accounts/building/{own.pk}/change/", form)
+    own.refresh_from_db()
+    assert (own.slug, own.name) == ("house", "New name")
+    assert own.managers.count() == 1
+
+
+def test_a_superuser_makes_accounts_and_buildings(db):
+    client = Client()
+    client.force_login(User.objects.create_superuser("root@example.org", "x"))
+    form = {"email": "New@Example.org", "usable_password": "true", "password1": "correct horse 7",
+            "password2": "correct horse 7"}  # fmt: skip
+    assert client.post("/admin/accounts/user/add/", form).status_code == 302
+    assert User.objects.get(email="new@example.org").check_password("correct horse 7")
+    form = {"slug": "birch", "name": "Birch", "timezone": "Europe/Berlin", "currency": "EUR"}
+    assert client.post("/admin/accounts/building/add/", form).status_code == 302
+    assert Building.objects.get().slug == "birch"

@@ -1,0 +1,70 @@
+"""Objects to test with; each with what it needs and no more."""
+
+import datetime as dt
+
+import factory
+from factory.django import DjangoModelFactory
+
+from accounts.models import Apartment, Building, Tenancy, User
+from metering.models import Meter, Reading
+from metering.models.instant import EPOCH
+
+PASSWORD = "correct horse 7"
+
+
+class UserFactory(DjangoModelFactory):
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda n: f"user{n}@example.org")
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        return model_class.objects.create_user(password=PASSWORD, *args, **kwargs)
+
+
+class BuildingFactory(DjangoModelFactory):
+    class Meta:
+        model = Building
+
+    slug = factory.Sequence(lambda n: f"building{n}")
+    name = factory.Sequence(lambda n: f"Building {n}")
+
+
+class ApartmentFactory(DjangoModelFactory):
+    class Meta:
+        model = Apartment
+
+    building = factory.SubFactory(BuildingFactory)
+    number = factory.Sequence(lambda n: f"{n + 1000}")
+    floor = "1"
+
+
+class TenancyFactory(DjangoModelFactory):
+    class Meta:
+        model = Tenancy
+
+    apartment = factory.SubFactory(ApartmentFactory)
+    moved_in = dt.date(2025, 1, 1)
+
+
+class MeterFactory(DjangoModelFactory):
+    class Meta:
+        model = Meter
+
+    apartment = factory.SubFactory(ApartmentFactory)
+    building = factory.SelfAttribute("apartment.building")
+    installed_at = EPOCH
+
+
+class ReadingFactory(DjangoModelFactory):
+    class Meta:
+        model = Reading
+
+    meter = factory.SubFactory(MeterFactory)
+    taken_at = factory.LazyFunction(lambda: dt.datetime.now(dt.UTC))
+    received_at = factory.SelfAttribute("taken_at")
+    voltage = 230.0
+    current = 2.0
+    power = factory.LazyAttribute(lambda reading: reading.voltage * reading.current)

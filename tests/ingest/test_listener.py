@@ -1,0 +1,157 @@
+"""The session with a real mosquitto, in this process and without threads."""
+
+import datetime as dt
+import logging
+import time
+
+import pytest
+
+from metering.ingest.batch import Batch
+from metering.ingest.listener import BrokerRefused, Listener, build_client
+from tests.broker import Broker, free_port
+from tests.waiting import wait_for
+
+FILTERS = ["electricity/+/floor/+"]
+TOPIC = "electricity/house/floor/101"
+
+
+def connect(port, name, filters=FILTERS, username="", password=""):
+    client = build_client(name, username, password, ca_file=None)
+    listener = Listener(client, "127.0.0.1", port, filters, time.monotonic, lambda: dt.datetime.now(dt.UTC))
+    listener.batch = Batch(time.monotonic)
+    return listener
+
+
+def receive(listener):
+    listener.receive(listener.batch, 0.1)
+    return listener.batch
+
+
+def received(listener, number):
+    wait_for(lambda: len(receive(listener)) >= number, f"{number} deliveries")
+    return [item for chunk in listener.batch.chunks() for item in chunk]
+
+
+def connected(listener):
+    wait_for(lambda: receive(listener) is not None and listener.is_connected, "the broker accepts the session")
+    return listener
+
+
+@pytest.fixture
+def name(request):
+    return f"listener-{abs(hash(request.node.nodeid))}"
+
+
+@pytest.fixture
+def own_broker(tmp_path):
+    with Broker(tmp_path) as running:
+        yield running
+
+
+def test_what_is_not_acknowledged_comes_again(broker, name):
+    listener = connected(connect(broker.port, name))
+    receive(listener)
+    broker.publish(TOPIC, "1")
+    broker.publish(TOPIC, "2")
+    first, second = received(listener, 2)
+    assert (first.topic, first.payload, first.qos, first.is_redelivery) == (TOPIC, b"1", 1, False)
+    listener.acknowledge([first])
+    listener.close()
+    (again,) = received(connected(connect(broker.port, name)), 1)
+    assert (again.payload, again.is_redelivery, again.packet_id) == (b"2", True, second.packet_id)
+
+
+def test_the_broker_keeps_messages_while_nobody_listens(broker, name):
+    listener = connected(connect(broker.port, name))
+    receive(listener)
+    listener.close()
+    broker.publish(TOPIC, "kept")
+    (kept,) = received(connected(connect(broker.port, name)), 1)
+    assert kept.payload == b"kept"
+
+
+def test_nothing_is_acknowledged_on_a_later_connection(own_broker, name, caplog):
+    caplog.set_level(logging.INFO)
+    listener = connected(connect(own_broker.port, name))
+    receive(listener)
+    own_broker.publish(TOPIC, "old")
+    (old,) = received(listener, 1)
+    own_broker.stop()
+    wait_for(lambda: receive(listener) is not None and not listener.is_connected, "the listener notices")
+    for file in own_broker.folder.glob("mosquitto.db"):
+        file.unlink()
+    own_broker.start()
+    connected(listener)
+    assert listener.lost_session_at == listener.connection > old.connection
+    receive(listener)
+    own_broker.publish(TOPIC, "new")
+    (new,) = received(listener, 1)
+    assert new.packet_id == old.packet_id
+    listener.acknowledge([old])
+    listener.close()
+    (again,) = received(connected(connect(own_broker.port, name)), 1)
+    assert again.payload == b"new"
+    said = [record.getMessage() for record in caplog.records]
+    assert sum("no connection to the broker" in line for line in said) == 1
+
+
+def test_a_broker_that_comes_late_is_found_and_missed_once(tmp_path, name, caplog):
+    caplog.set_level(logging.INFO)
+    broker = Broker(tmp_path)
+    listener = connect(broker.port, name)
+    for _ in range(5):
+        receive(listener)
+    broker.start()
+    try:
+        connected(listener)
+    finally:
+        broker.stop()
+    lines = [record.getMessage() for record in caplog.records if record.name == "riser.listener"]
+    assert len(lines) == 2
+    assert "Connection refused" in lines[0]
+    assert lines[1] == f"connected to the broker at 127.0.0.1:{broker.port}"
+
+
+def test_wrong_credentials_are_final(tmp_path, name):
+    passwords = tmp_path / "passwords"
+    passwords.write_text("riser:$7$101$VnlXbTYwdEx5QkxUZ1FqTQ==$AAAA\n")
+    with Broker(tmp_path, "allow_anonymous false", f"password_file {passwords}") as broker:
+        listener = connect(broker.port, name, username="riser", password="wrong")
+        with pytest.raises(BrokerRefused, match="refuses this listener: Not authorized"):
+            wait_for(lambda: receive(listener) is None, "refused")
+
+
+def test_a_topic_of_its_own_is_subscribed_later_and_after_reconnecting(own_broker, name):
+    listener = connected(connect(own_broker.port, name))
+    listener.subscribe_to(["house/main"])
+    receive(listener)
+    own_broker.publish("house/main", "1")
+    assert received(listener, 1)[0].topic == "house/main"
+    own_broker.stop()
+    (own_broker.folder / "mosquitto.db").unlink()
+    wait_for(lambda: receive(listener) is not None and not listener.is_connected, "the listener notices")
+    own_broker.start()
+    connected(listener)
+    receive(listener)
+    own_broker.publish("house/main", "2")
+    assert received(listener, 1)[0].payload == b"2"
+
+
+def test_a_retained_message_is_marked(broker, name):
+    topic = "electricity/house/floor/retained"
+    broker.publish(topic, "old", "-r")
+    try:
+        listener = connected(connect(broker.port, name, filters=[topic]))
+        (old,) = received(listener, 1)
+        assert old.is_retained
+    finally:
+        broker.publish(topic, "", "-r")
+
+
+def test_an_unreachable_broker_does_not_hold_the_step_up(name):
+    listener = connect(free_port(), name)
+    began = time.monotonic()
+    receive(listener)
+    receive(listener)
+    assert not listener.is_connected
+    assert time.monotonic() - began < 5

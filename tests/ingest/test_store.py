@@ -1,0 +1,261 @@
+import datetime as dt
+
+import pytest
+from django.db import OperationalError, connection
+
+from accounts.models import Building
+from metering.ingest.decoders import InvalidMessage, Measurement
+from metering.ingest.delivery import Accepted, Ignored, NotNow, Refused
+from metering.ingest.store import DatabaseStore
+from metering.ingest.topics import Address
+from metering.models import JournalPage, ListenerState, Meter, Reading, RejectedMessage
+from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory
+from tests.fakes import NOON, delivery
+
+MINUTE = dt.timedelta(minutes=1)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def store():
+    return new_store()
+
+
+def new_store():
+    return DatabaseStore("riser-listener", lambda: NOON)
+
+
+def accepted(apartment="101", building="house", power=460.0, taken_at=None, address=None, **fields):
+    return Accepted(
+        delivery(**fields),
+        Measurement(voltage=230.0, current=2.0, power=power, taken_at=taken_at),
+        Address(building, apartment) if address is None else address,
+    )
+
+
+def own_topic(topic, **fields):
+    return Accepted(delivery(topic=topic, **fields), Measurement(voltage=230.0, current=2.0, power=460.0), None)
+
+
+def counters():
+    state = ListenerState.objects.get()
+    return {name: getattr(state, name) for name in ("received", "stored", "duplicates", "ignored", "rejected")}
+
+
+def test_a_reading_belongs_to_the_meter_of_its_apartment(store, meter):
+    store.save([accepted()])
+    reading = Reading.objects.get()
+    assert reading.meter == meter
+    assert (reading.voltage, reading.current, reading.power) == (230.0, 2.0, 460.0)
+    assert reading.taken_at == reading.received_at == NOON
+    assert counters() == {"received": 1, "stored": 1, "duplicates": 0, "ignored": 0, "rejected": 0}
+
+
+def test_an_apartment_without_a_meter_gets_a_native_one(store, apartment):
+    store.save([accepted(), accepted(packet_id=2)])
+    assert Meter.objects.get().apartment == apartment
+    assert Reading.objects.count() == 2
+
+
+def test_the_meters_own_clock_counts(store, meter):
+    store.save([accepted(taken_at=NOON - MINUTE)])
+    reading = Reading.objects.get()
+    assert reading.taken_at == NOON - MINUTE
+    assert reading.received_at == NOON
+
+
+def test_a_reading_with_a_time_of_its_own_is_stored_once(store, meter):
+    taken_at = NOON - MINUTE
+    store.save([accepted(taken_at=taken_at), accepted(taken_at=taken_at, packet_id=2)])
+    store.save([accepted(taken_at=taken_at, packet_id=3, power=1.0), accepted(taken_at=NOON, packet_id=4)])
+    assert [reading.power for reading in Reading.objects.order_by("pk")] == [460.0, 460.0]
+    assert counters() == {"received": 4, "stored": 2, "duplicates": 2, "ignored": 0, "rejected": 0}
+
+
+def test_readings_without_a_time_are_never_taken_for_duplicates(store, meter):
+    store.save([accepted(packet_id=number) for number in (1, 2)])
+    store.save([accepted(packet_id=3)])
+    assert Reading.objects.count() == 3
+    assert len({reading.taken_at for reading in Reading.objects.all()}) == 3
+
+
+def test_a_redelivery_of_what_was_stored_is_skipped(store, meter):
+    store.save([accepted(packet_id=1), accepted(packet_id=2)])
+    store.save([accepted(packet_id=2, again=True, connection=2), accepted(packet_id=3)])
+    assert Reading.objects.count() == 3
+    assert counters()["duplicates"] == 1
+
+
+def test_a_redelivery_of_what_was_not_stored_is_stored(store, meter):
+    store.save([accepted(packet_id=1)])
+    store.save([accepted(packet_id=2, again=True), accepted(packet_id=1, again=True, payload=b"other")])
+    assert Reading.objects.count() == 3
+
+
+def test_a_redelivery_in_the_same_batch_is_skipped(store, meter):
+    store.save([accepted(packet_id=1), accepted(packet_id=1, again=True, connection=2)])
+    assert Reading.objects.count() == 1
+
+
+def test_a_new_process_knows_what_the_one_before_has_stored(store, meter):
+    store.save([accepted(packet_id=1)])
+    new_store().save([accepted(packet_id=1, again=True), accepted(packet_id=2, again=True)])
+    assert Reading.objects.count() == 2
+
+
+def test_a_rejected_message_is_not_rejected_again(store, meter):
+    problem = InvalidMessage("missing", "voltage is missing.")
+    store.save([Refused(delivery(), problem)])
+    store.save([Refused(delivery(again=True), problem)])
+    assert RejectedMessage.objects.count() == 1
+    assert counters() == {"received": 2, "stored": 0, "duplicates": 1, "ignored": 0, "rejected": 1}
+
+
+def test_after_a_lost_session_packet_ids_mean_nothing(store, meter):
+    store.save([accepted(packet_id=1, connection=1)])
+    store.forget_before(2)
+    store.save([accepted(packet_id=1, connection=2, again=True)])
+    assert Reading.objects.count() == 2
+    new_store().save([accepted(packet_id=1, connection=1, again=True)])
+    assert Reading.objects.count() == 2
+
+
+def test_what_came_before_the_session_was_lost_is_stored_but_not_journaled(store, meter):
+    store.forget_before(2)
+    store.save([accepted(packet_id=1, connection=1)])
+    store.save([accepted(packet_id=1, connection=2, again=True)])
+    assert Reading.objects.count() == 2
+
+
+def test_qos_0_has_no_packet_ids(store, meter):
+    store.save([accepted(packet_id=0, qos=0)])
+    store.save([accepted(packet_id=0, qos=0, again=True)])
+    assert Reading.objects.count() == 2
+    assert JournalPage.objects.count() == 0
+
+
+def test_the_journal_does_not_grow_for_ever(store, meter, monkeypatch):
+    monkeypatch.setattr("metering.ingest.journal.REACH", 3)
+    for number in range(1, 21):
+        store.save([accepted(packet_id=number)])
+    assert JournalPage.objects.count() <= 4
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (accepted(building="nowhere"), "There is no building nowhere."),
+        (accepted(apartment="999"), "There is no apartment 999 in building house."),
+    ],
+)
+def test_unknown_addresses_are_refused_kept_and_counted(store, meter, item, reason):
+    store.save([item])
+    assert RejectedMessage.objects.get().reason == reason
+    assert counters()["rejected"] == 1
+    assert Reading.objects.count() == 0
+
+
+def test_a_refused_message_is_kept_in_part(store, building):
+    item = delivery(b"\xff" * 10_000, topic="electricity/house/floor/101\u202e")
+    store.save([Refused(item, InvalidMessage("not_utf8", "The message is not UTF-8 text (byte 0)."))])
+    kept = RejectedMessage.objects.get()
+    assert len(kept.payload) == 4096
+    assert kept.payload_text.startswith("\\xff\\xff")
+    assert kept.topic == "electricity/house/floor/101?"
+    assert kept.building == building
+    assert ListenerState.objects.get().rejected_by_reason == {"not_utf8": 1}
+
+
+def test_only_the_newest_refused_messages_are_kept_and_all_are_counted(store, building, settings):
+    settings.MAX_REJECTED_MESSAGES = 5
+    for start in (0, 4, 8):
+        problems = [InvalidMessage("missing", f"{start + number}") for number in range(4)]
+        store.save([Refused(delivery(packet_id=number + 1), problem) for number, problem in enumerate(problems)])
+    assert [message.reason for message in RejectedMessage.objects.order_by("pk")] == ["7", "8", "9", "10", "11"]
+    assert counters()["rejected"] == 12
+    assert ListenerState.objects.get().rejected_by_reason == {"missing": 12}
+
+
+def test_retained_messages_without_a_time_are_counted_only(store):
+    store.save([Ignored(delivery())])
+    assert counters() == {"received": 1, "stored": 0, "duplicates": 0, "ignored": 1, "rejected": 0}
+
+
+def test_a_reading_goes_to_the_meter_that_hung_there_at_its_time(store, apartment):
+    old = MeterFactory(apartment=apartment, serial="old", removed_at=NOON - MINUTE)
+    new = MeterFactory(apartment=apartment, serial="new", installed_at=NOON)
+    store.save(
+        [
+            accepted(taken_at=NOON - 2 * MINUTE),
+            accepted(packet_id=2),
+            accepted(packet_id=3, taken_at=NOON - MINUTE / 2),
+        ]
+    )
+    assert list(old.readings.values_list("taken_at", flat=True)) == [NOON - 2 * MINUTE]
+    assert list(new.readings.values_list("taken_at", flat=True)) == [NOON]
+    assert RejectedMessage.objects.get().reason.startswith("No meter was installed there at 2026-11-23 11:59:30 UTC")
+
+
+def test_a_removed_meter_is_not_replaced_by_itself(store, apartment):
+    MeterFactory(apartment=apartment, removed_at=NOON - MINUTE)
+    store.save([accepted()])
+    assert Reading.objects.count() == 0
+    assert Meter.objects.count() == 1
+
+
+def test_the_buildings_main_meter_has_a_topic_of_its_own(store, building):
+    main = MeterFactory(apartment=None, building=building, topic="house/main")
+    store.save([own_topic("house/main")])
+    assert Reading.objects.get().meter == main
+    assert store.meter_topics() == {"house/main": "native"}
+
+
+def test_apartments_of_the_same_number_in_two_buildings_stay_apart(store, meter):
+    other = ApartmentFactory(building=BuildingFactory(slug="other"), number="101")
+    store.save([accepted(), accepted(building="other", packet_id=2, power=1.0)])
+    assert meter.readings.get().power == 460.0
+    assert Reading.objects.get(meter__apartment=other).power == 1.0
+
+
+def test_a_flat_topic_means_the_only_building(store, meter):
+    store.save([accepted(address=Address(None, "101"))])
+    assert meter.readings.count() == 1
+
+
+def test_a_flat_topic_means_the_default_building_where_there_are_several(store, meter):
+    default = ApartmentFactory(building=BuildingFactory(slug="building"), number="101")
+    store.save([accepted(address=Address(None, "101"))])
+    assert Reading.objects.get().meter.apartment == default
+
+
+def test_a_batch_is_one_transaction(store, meter, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(JournalPage.objects, "create", full)
+    with pytest.raises(NotNow, match="database or disk is full"):
+        store.save([accepted(), Refused(delivery(packet_id=2), InvalidMessage("missing", "x"))])
+    assert (Reading.objects.count(), RejectedMessage.objects.count(), counters()["received"]) == (0, 0, 0)
+    monkeypatch.undo()
+    store.save([accepted(again=True)])
+    assert Reading.objects.count() == 1
+
+
+def test_the_heartbeat_tells_of_the_broker(store):
+    store.beat(True)
+    assert ListenerState.objects.get().broker_connected
+    store.beat(False)
+    assert not ListenerState.objects.get().broker_connected
+    assert ListenerState.objects.get().heartbeat_at == NOON
+
+
+def test_a_batch_costs_the_same_number_of_queries_whatever_its_size(store, building, django_assert_max_num_queries):
+    apartments = [ApartmentFactory(building=building) for _ in range(40)]
+    Meter.objects.ensure_native(apartments)
+    store.beat(True)
+    items = [accepted(a.number, packet_id=number) for number, a in enumerate(apartments, start=1)]
+    with django_assert_max_num_queries(13):
+        store.save(items)
+    assert Building.objects.count() == 1
+    assert connection.vendor in ("sqlite", "postgresql")

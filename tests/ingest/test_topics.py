@@ -1,0 +1,45 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metering.ingest.topics import Address, is_flat, is_level, native_topic, parse_native, printable, valid_topic
+
+levels = st.from_regex(r"\A[A-Za-z0-9._-]{1,32}\Z")
+
+
+@given(levels, levels)
+def test_a_native_topic_names_its_address(building, apartment):
+    assert parse_native(native_topic(building, apartment)) == Address(building, apartment)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["", "electricity", "electricity/house/floor", "electricity/house/room/101", "electricity/house/floor/101/power",
+     "power/house/floor/101", "$SYS/broker/uptime", "tele/meter/SENSOR"],
+)  # fmt: skip
+def test_any_other_topic_names_none(topic):
+    assert parse_native(topic) is None
+
+
+@pytest.mark.parametrize("name", ["", "1/2", "a b", "ä", "+", "#", "x" * 33, "a\0b", "101\n"])
+def test_what_cannot_be_a_building_or_an_apartment(name):
+    assert not is_level(name)
+
+
+@pytest.mark.parametrize("topic", ["a/+", "a/#", "$SYS/x", "/a", "a/", "a\0"])
+def test_a_meter_cannot_publish_to_these(topic):
+    assert valid_topic(topic)
+
+
+def test_a_meter_can_publish_to_an_ordinary_topic():
+    assert valid_topic("building/main/meter") == ""
+
+
+def test_a_subscription_without_wildcards_is_flat():
+    assert is_flat("electricity/data")
+    assert not is_flat("electricity/+/floor/+")
+    assert not is_flat("electricity/#")
+
+
+def test_invisible_characters_are_shown():
+    assert printable("a\u202eb\0c\nd") == "a?b?c?d"

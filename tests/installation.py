@@ -1,0 +1,160 @@
+"""Riser as an operator runs it: its commands as processes, on a database file of their own."""
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.broker import answers, free_port
+from tests.waiting import wait_for
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def environment(database: Path, mqtt_port: int, **more: str) -> dict[str, str]:
+    """The settings of an installation for trying out."""
+    settings = {
+        "DEBUG": "on",
+        "SECRET_KEY": "only for tests, only for tests, only for tests, only for tests",
+        "DATABASE_URL": f"sqlite:///{database}",
+        "MQTT_BROKER": "127.0.0.1",
+        "MQTT_PORT": str(mqtt_port),
+        "MQTT_USERNAME": "",
+        "MQTT_PASSWORD": "",
+        "MQTT_TOPIC": "electricity/+/floor/+",
+        "MQTT_CLIENT_ID": f"listener-{database.parent.name}",
+        "EMAIL_URL": "consolemail://",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return os.environ | settings | more
+
+
+def migrated_template(folder: Path) -> Path:
+    """A database file with all tables and nothing in them."""
+    database = folder / "template.sqlite3"
+    for command in ("migrate", "createcachetable"):
+        run_manage(environment(database, 1), command)
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return database
+
+
+def run_manage(env: dict[str, str], *arguments: str) -> str:
+    """Standard output of a command; fails with what it said where it failed."""
+    result = subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=PROJECT, env=env, capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+class Process:
+    """A running command and what it has said so far."""
+
+    def __init__(self, command: list[str], env: dict[str, str], log: Path) -> None:
+        self._log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(command, cwd=PROJECT, env=env, stdout=output, stderr=subprocess.STDOUT)
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def wait_until_it_says(self, words: str) -> None:
+        def spoken() -> bool:
+            assert self._process.poll() is None or words in self.said, f"ended without saying {words!r}: {self.said}"
+            return words in self.said
+
+        wait_for(spoken, f"{words!r} in {self._log.name}")
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = 10.0) -> int:
+        """The exit status."""
+        return self._process.wait(timeout)
+
+    def end(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+class Installation:
+    """One database, one broker, any number of processes."""
+
+    def __init__(self, folder: Path, template: Path, mqtt_port: int, **settings: str) -> None:
+        self.folder = folder
+        self.database = folder / "riser.sqlite3"
+        shutil.copy(template, self.database)
+        self.env = environment(self.database, mqtt_port, **settings)
+        self._processes: list[Process] = []
+
+    def manage(self, *arguments: str) -> str:
+        return run_manage(self.env, *arguments)
+
+    def start(self, *arguments: str, **settings: str) -> Process:
+        """Start a command and leave it running."""
+        log = self.folder / f"{len(self._processes)}-{arguments[0]}.log"
+        process = Process([sys.executable, "manage.py", *arguments], self.env | settings, log)
+        self._processes.append(process)
+        return process
+
+    def start_listener(self, **settings: str) -> Process:
+        listener = self.start("mqtt_listen", **settings)
+        listener.wait_until_it_says("connected to the broker")
+        return listener
+
+    def start_web(self) -> str:
+        """The address of a web server that answers."""
+        port = free_port()
+        command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1"]
+        command += ["--port", str(port), "--lifespan", "off", "--timeout-graceful-shutdown", "1"]
+        web = Process(command, self.env | {"SITE_URL": f"http://127.0.0.1:{port}"}, self.folder / "web.log")
+        self._processes.append(web)
+        wait_for(lambda: answers(port), "the web server answers")
+        return f"http://127.0.0.1:{port}"
+
+    def make_house(self, *numbers: str) -> None:
+        """A building `house` with these apartments."""
+        lines = ["number,floor", *(f"{number},{number[0]}" for number in numbers)]
+        file = self.folder / "apartments.csv"
+        file.write_text("\n".join(lines) + "\n")
+        self.manage("import_apartments", "house", str(file))
+
+    def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(self.database, timeout=10)) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def readings(self) -> list[tuple[str, float]]:
+        """Apartment number and power of every reading, in the order of receipt."""
+        return self.query(
+            "SELECT a.number, r.power FROM metering_reading r JOIN metering_meter m ON m.id = r.meter_id"
+            " LEFT JOIN accounts_apartment a ON a.id = m.apartment_id ORDER BY r.id"
+        )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Another writer holds the database."""
+        with contextlib.closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("ROLLBACK")
+
+    def __enter__(self) -> "Installation":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        for process in self._processes:
+            process.end()

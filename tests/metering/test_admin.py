@@ -1,0 +1,93 @@
+import datetime as dt
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from metering.models import Meter, RejectedMessage
+from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, ReadingFactory
+from tests.fakes import NOON
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def foreign_meter():
+    return MeterFactory(apartment=ApartmentFactory(building=BuildingFactory(slug="elsewhere"), number="777"))
+
+
+def page_of(client, path):
+    response = client.get(f"/admin/metering/{path}")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_readings_are_scoped_and_rounded(as_manager, meter, foreign_meter):
+    own = ReadingFactory(meter=meter, voltage=231.25, current=0.1)
+    foreign = ReadingFactory(meter=foreign_meter, voltage=219.75)
+    page = page_of(as_manager, "reading/")
+    assert "231.25" in page
+    assert ">23.12<" in page or ">23.13<" in page
+    assert "219.75" not in page
+    assert "elsewhere" not in page
+    assert as_manager.get(f"/admin/metering/reading/{own.pk}/change/").status_code == 200
+    assert as_manager.get(f"/admin/metering/reading/{foreign.pk}/change/").status_code == 302
+    assert "219.75" not in page_of(as_manager, f"reading/?meter={foreign_meter.pk}")
+
+
+def test_readings_can_be_narrowed_down(as_manager, meter, neighbour_apartment):
+    ReadingFactory(meter=meter, voltage=231.25, saved_at=NOON)
+    ReadingFactory(meter=MeterFactory(apartment=neighbour_apartment), voltage=219.75)
+    assert "219.75" not in page_of(as_manager, f"reading/?meter={meter.pk}")
+    assert "219.75" not in page_of(as_manager, "reading/?saved=yes")
+    assert "231.25" in page_of(as_manager, "reading/?saved=yes")
+
+
+def test_the_readings_list_never_counts_or_sorts_the_whole_table(as_manager, meter):
+    ReadingFactory(meter=meter)
+    with CaptureQueriesContext(connection, ) as queries:
+        page_of(as_manager, "reading/")
+    asked = [query["sql"] for query in queries if 'FROM "metering_reading"' in query["sql"]]
+    counting = [sql for sql in asked if "COUNT(" in sql]
+    assert asked
+    assert all("LIMIT 10000" in sql for sql in counting)
+
+
+def test_the_list_of_meters_says_when_each_was_heard(as_manager, meter):
+    ReadingFactory(meter=meter, taken_at=dt.datetime(2026, 11, 23, 8, 0, tzinfo=dt.UTC))
+    page = page_of(as_manager, "meter/")
+    assert "electricity/house/floor/101" in page
+    assert "23 Nov 2026, 09:00:00" in page
+
+
+def test_refused_messages_are_inert_and_scoped(as_manager, building):
+    rows = {"topic": "electricity/house/floor/101", "received_at": NOON, "reason": "The message is not JSON."}
+    RejectedMessage.objects.create(**rows, building=building, payload=b"<script>alert(1)</script>\xff")
+    RejectedMessage.objects.create(**rows, building=None, payload=b"unknown house")
+    page = page_of(as_manager, "rejectedmessage/")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;\\xff" in page
+    assert "<script>alert(1)" not in page
+    assert "unknown house" not in page
+
+
+def test_a_meter_is_replaced_by_ending_one_and_adding_another(meter):
+    second = Meter(building=meter.building, apartment=meter.apartment, installed_at=NOON)
+    with pytest.raises(ValidationError, match="has a meter on its own topic already"):
+        second.full_clean()
+    meter.removed_at = NOON
+    meter.save()
+    second.full_clean()
+
+
+def test_a_meter_without_an_apartment_needs_a_topic(building):
+    with pytest.raises(ValidationError, match="needs a topic of its own"):
+        Meter(building=building).full_clean()
+    with pytest.raises(ValidationError, match="for subscriptions"):
+        Meter(building=building, topic="a/#").full_clean()
+    Meter(building=building, topic="house/main").full_clean()
+
+
+def test_an_apartment_of_another_building_is_refused(building, foreign_meter):
+    with pytest.raises(ValidationError, match="in another building"):
+        Meter(building=building, apartment=foreign_meter.apartment, topic="x").full_clean()

@@ -1,0 +1,198 @@
+import datetime as dt
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from metering.models import ListenerState, Reading
+from tests.factories import MeterFactory, ReadingFactory, TenancyFactory, UserFactory
+
+NOW = dt.datetime(2026, 11, 23, 8, 0, 1, 323_000, tzinfo=dt.UTC)
+TAKEN = dt.datetime(2026, 11, 23, 8, 0, 0, 123_456, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def now(time_machine):
+    time_machine.move_to(NOW, tick=False)
+    return NOW
+
+
+def listener(now, **fields):
+    times = {"started_at": now, "heartbeat_at": now, "broker_changed_at": now}
+    return ListenerState.objects.create(**({"name": "riser-listener", "broker_connected": True} | times | fields))
+
+
+def power_data(client):
+    return client.get("/api/power-data").json()
+
+
+def test_the_contract(now, as_resident, meter):
+    listener(now)
+    ReadingFactory(meter=meter, taken_at=TAKEN, voltage=220.5, current=2.3)
+    assert power_data(as_resident) == {
+        "apartment": "101", "floor": "1", "voltage": 220.5, "current": 2.3, "power": 507.15,
+        "timestamp": "2026-11-23T08:00:00.123Z", "age_seconds": 1.2,
+        "status": {"listener": "up", "broker": "connected", "meter": "live"},
+    }  # fmt: skip
+
+
+def test_without_a_reading_measured_fields_are_null(as_resident, meter):
+    data = power_data(as_resident)
+    assert [data[name] for name in ("voltage", "current", "power", "timestamp", "age_seconds")] == [None] * 5
+    assert data["status"] == {"listener": "down", "broker": "disconnected", "meter": "silent"}
+
+
+def test_an_apartment_without_a_meter(as_resident):
+    assert power_data(as_resident)["voltage"] is None
+
+
+def test_one_household_does_not_see_another(as_resident, as_neighbour, meter):
+    ReadingFactory(meter=meter, voltage=220.5)
+    assert power_data(as_resident)["voltage"] == 220.5
+    assert power_data(as_neighbour)["voltage"] is None
+    assert power_data(as_neighbour)["apartment"] == "201"
+
+
+def test_the_latest_reading_is_the_newest_of_all_meters(as_resident, apartment, now):
+    old = MeterFactory(apartment=apartment, removed_at=now - dt.timedelta(minutes=5))
+    new = MeterFactory(apartment=apartment, installed_at=now - dt.timedelta(minutes=5))
+    ReadingFactory(meter=new, taken_at=now - dt.timedelta(minutes=1), voltage=231)
+    ReadingFactory(meter=old, taken_at=now - dt.timedelta(minutes=9), voltage=229)
+    assert power_data(as_resident)["voltage"] == 231
+
+
+@pytest.mark.parametrize(("age", "lamp"), [(0, "live"), (60, "live"), (61, "stale"), (300, "stale"), (301, "silent")])
+def test_the_meters_lamp(now, as_resident, meter, age, lamp):
+    ReadingFactory(meter=meter, taken_at=now - dt.timedelta(seconds=age))
+    assert power_data(as_resident)["status"]["meter"] == lamp
+
+
+def test_a_meters_clock_that_runs_ahead_gives_no_negative_age(now, as_resident, meter):
+    ReadingFactory(meter=meter, taken_at=now + dt.timedelta(seconds=5))
+    assert power_data(as_resident)["age_seconds"] == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ("up", "connected")),
+        ({"broker_connected": False}, ("up", "disconnected")),
+        ({"heartbeat_at": NOW - dt.timedelta(seconds=31)}, ("down", "disconnected")),
+        ({"stopped_at": NOW}, ("down", "disconnected")),
+    ],
+)
+def test_the_lamps_of_listener_and_broker(now, as_resident, meter, fields, expected):
+    listener(now, **fields)
+    status = power_data(as_resident)["status"]
+    assert (status["listener"], status["broker"]) == expected
+
+
+def test_one_listener_that_is_up_is_enough(now, as_resident, meter):
+    listener(now, stopped_at=now)
+    listener(now, name="second")
+    assert power_data(as_resident)["status"]["listener"] == "up"
+
+
+class TestTenancyWindow:
+    """A household sees its own time and nothing else."""
+
+    @pytest.fixture
+    def former(self, apartment, meter):
+        user = UserFactory(email="former@example.org")
+        tenancy = TenancyFactory(apartment=apartment, moved_in=dt.date(2024, 1, 1), moved_out=dt.date(2025, 1, 1))
+        tenancy.residents.add(user)
+        client = Client()
+        client.force_login(user)
+        return client
+
+    def test_the_next_household_sees_nothing_older(self, as_resident, meter):
+        ReadingFactory(meter=meter, taken_at=dt.datetime(2024, 12, 31, 22, 59, 59, tzinfo=dt.UTC))
+        assert power_data(as_resident)["voltage"] is None
+        assert as_resident.post("/api/save-reading").status_code == 409
+        ReadingFactory(meter=meter, taken_at=dt.datetime(2024, 12, 31, 23, 0, tzinfo=dt.UTC), voltage=229)
+        assert power_data(as_resident)["voltage"] == 229
+
+    def test_who_moved_out_sees_nothing_newer(self, former, meter):
+        ReadingFactory(meter=meter, taken_at=dt.datetime(2024, 12, 31, 22, 59, 59, tzinfo=dt.UTC), voltage=229)
+        ReadingFactory(meter=meter, taken_at=dt.datetime(2024, 12, 31, 23, 0, tzinfo=dt.UTC), voltage=231)
+        assert power_data(former)["voltage"] == 229
+        assert "You moved out on 1 January 2025" in former.get("/").content.decode()
+
+    def test_visible_to(self, resident, manager, former, meter, neighbour):
+        before, after = dt.datetime(2024, 6, 1, tzinfo=dt.UTC), dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
+        first, second = ReadingFactory(meter=meter, taken_at=before), ReadingFactory(meter=meter, taken_at=after)
+        assert set(Reading.objects.visible_to(resident)) == {second}
+        assert set(Reading.objects.visible_to(manager)) == {first, second}
+        assert set(Reading.objects.visible_to(neighbour)) == set()
+
+
+class TestSaveReading:
+    def save(self, client, note="", **headers):
+        return client.post("/api/save-reading", {"note": note}, content_type="application/json", headers=headers)
+
+    def test_the_reading_is_kept(self, now, as_resident, resident, meter):
+        ReadingFactory(meter=meter, taken_at=now - dt.timedelta(minutes=1))
+        latest = ReadingFactory(meter=meter, taken_at=TAKEN, voltage=220.5, current=2.3)
+        response = self.save(as_resident, " Oven ")
+        assert response.status_code == 201
+        assert response.json() == {
+            "id": latest.pk, "apartment": "101", "floor": "1", "voltage": 220.5, "current": 2.3, "power": 507.15,
+            "timestamp": "2026-11-23T08:00:00.123Z", "saved_at": "2026-11-23T08:00:01.323Z", "note": "Oven",
+        }  # fmt: skip
+        latest.refresh_from_db()
+        assert (latest.saved_at, latest.saved_by, latest.note) == (NOW, resident, "Oven")
+
+    def test_saving_it_again_keeps_one_and_may_change_the_note(self, as_resident, meter):
+        ReadingFactory(meter=meter)
+        first = self.save(as_resident, "Oven").json()
+        assert self.save(as_resident).json()["note"] == "Oven"
+        assert self.save(as_resident, "Kettle").json() == first | {"note": "Kettle"}
+        assert Reading.objects.saved().count() == 1
+
+    def test_a_body_is_not_needed_and_a_form_will_do(self, as_resident, meter):
+        ReadingFactory(meter=meter)
+        assert as_resident.post("/api/save-reading").status_code == 201
+        assert as_resident.generic("POST", "/api/save-reading", b"").status_code == 201
+        assert as_resident.post("/api/save-reading", {"note": "Form"}).json()["note"] == "Form"
+
+    def test_without_a_reading_there_is_nothing_to_save(self, as_resident, meter):
+        response = self.save(as_resident)
+        assert response.status_code == 409
+        assert response.json()["detail"].startswith("There is no reading to save yet")
+
+    def test_a_note_has_its_limits(self, as_resident, meter):
+        ReadingFactory(meter=meter)
+        assert self.save(as_resident, "x" * 121).status_code == 422
+        assert Reading.objects.saved().count() == 0
+
+    def test_it_takes_a_csrf_token(self, resident, meter):
+        ReadingFactory(meter=meter)
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(resident)
+        assert self.save(client).status_code == 403
+        client.get("/")
+        token = client.cookies["csrftoken"].value
+        assert self.save(client, **{"x-csrftoken": token}).status_code == 201
+
+    def test_not_for_strangers(self, db):
+        assert self.save(Client()).status_code == 401
+
+
+def test_todays_curve_is_todays(as_resident, meter, time_machine):
+    time_machine.move_to(dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC), tick=False)
+    midnight = dt.datetime(2026, 11, 22, 23, 0, tzinfo=dt.UTC)
+    for seconds, current in ((-1, 9), (0, 1), (100, 3), (900, 2), (86_400, 9)):
+        ReadingFactory(meter=meter, taken_at=midnight + dt.timedelta(seconds=seconds), voltage=100, current=current)
+    curve = as_resident.get("/api/today").json()
+    begin = int(midnight.timestamp())
+    assert curve == {
+        "step": 300, "times": [begin, begin + 300, begin + 900], "mean": [200, None, 200], "peak": [300, None, 200],
+    }  # fmt: skip
+
+
+def test_the_api_describes_itself_without_the_internet(as_resident):
+    page = as_resident.get("/api/docs").content.decode()
+    assert "cdn" not in page
+    schema = as_resident.get("/api/openapi.json").json()
+    assert schema["components"]["schemas"]["PowerDataOut"]["properties"]["voltage"]["description"] == "V"
+    assert timezone.now()

@@ -1,0 +1,111 @@
+import datetime as dt
+
+import pytest
+
+from tests.factories import ReadingFactory
+
+BERLIN_NOON = dt.datetime(2026, 11, 23, 11, 0, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def now(time_machine):
+    time_machine.move_to(BERLIN_NOON, tick=False)
+
+
+@pytest.fixture
+def readings(meter):
+    """Three today and one yesterday; two are saved."""
+    rows = [(0, 1.0, "Oven"), (1, 3.0, ""), (2, 2.0, None), (20, 9.0, None)]
+    return [
+        ReadingFactory(
+            meter=meter, taken_at=BERLIN_NOON - hours * HOUR, voltage=100, current=current,
+            saved_at=None if note is None else BERLIN_NOON, note=note or "",
+        )
+        for hours, current, note in rows
+    ]  # fmt: skip
+
+
+def shown(response):
+    return [reading.power for reading in response.context["page"]]
+
+
+def test_it_begins_with_today_newest_first(as_resident, readings):
+    response = as_resident.get("/history")
+    assert shown(response) == [100, 300, 200]
+    assert response.context["statistics"] == {"average": 200, "maximum": 300, "number": 3}
+
+
+def test_times_are_those_of_the_building(as_resident, readings):
+    page = as_resident.get("/history").content.decode()
+    assert "<span>23 Nov 2026</span> <span>12:00:00</span>" in page
+
+
+def test_saved_readings_of_all_time(as_resident, readings):
+    response = as_resident.get("/history?show=saved")
+    assert shown(response) == [100, 300]
+    assert response.context["statistics"]["number"] == 2
+    assert "Oven" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "powers"),
+    [
+        ("since=2026-11-22&until=2026-11-22", [900]),
+        ("since=2026-11-22", [100, 300, 200, 900]),
+        ("until=2026-11-22", [900]),
+        ("since=2026-11-20&until=2026-11-21", []),
+    ],
+)
+def test_days_are_local_days(as_resident, readings, query, powers):
+    assert shown(as_resident.get(f"/history?{query}")) == powers
+
+
+@pytest.mark.parametrize(
+    ("sort", "powers"),
+    [("time", [200, 300, 100]), ("-time", [100, 300, 200]), ("power", [100, 200, 300]), ("-power", [300, 200, 100]),
+     ("-current", [300, 200, 100]), ("voltage", [100, 300, 200]), ("-note", [100, 300, 200]),
+     ("nonsense", [100, 300, 200])],
+)  # fmt: skip
+def test_every_column_sorts(as_resident, readings, sort, powers):
+    assert shown(as_resident.get(f"/history?sort={sort}")) == powers
+
+
+def test_a_second_click_turns_the_order_round(as_resident, readings):
+    columns = {column.title: column for column in as_resident.get("/history?sort=-power").context["columns"]}
+    assert columns["Power"].direction == "descending"
+    assert columns["Power"].query == "sort=power"
+    assert columns["Time"].query == "sort=-time"
+
+
+def test_pages_keep_the_choice(as_resident, meter):
+    for minutes in range(60):
+        ReadingFactory(meter=meter, taken_at=BERLIN_NOON - dt.timedelta(minutes=minutes), current=minutes)
+    first = as_resident.get("/history?sort=power")
+    assert (len(first.context["page"]), first.context["page"].paginator.num_pages) == (50, 2)
+    assert "?sort=power&amp;page=2" in first.content.decode()
+    assert len(as_resident.get("/history?sort=power&page=2").context["page"]) == 10
+    assert first.context["statistics"]["number"] == 60
+    assert len(as_resident.get("/history?page=nonsense").context["page"]) == 50
+
+
+def test_empty_states_say_what_to_do(as_resident, meter):
+    assert "No readings in these days." in as_resident.get("/history").content.decode()
+    assert "You have not saved a reading yet." in as_resident.get("/history?show=saved").content.decode()
+
+
+def test_days_in_the_wrong_order_are_explained(as_resident, meter):
+    page = as_resident.get("/history?since=2026-11-23&until=2026-11-22").content.decode()
+    assert "This day is before the first one." in page
+    assert "Enter a valid date." in as_resident.get("/history?since=yesterday").content.decode()
+
+
+def test_a_neighbours_readings_are_not_there(as_neighbour, readings):
+    assert shown(as_neighbour.get("/history")) == []
+
+
+def test_a_note_is_only_text(as_resident, meter):
+    ReadingFactory(meter=meter, saved_at=BERLIN_NOON, taken_at=BERLIN_NOON, note="<script>alert(1)</script>")
+    page = as_resident.get("/history").content.decode()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page

@@ -1,0 +1,101 @@
+import datetime as dt
+
+import pytest
+from django.db import DatabaseError
+from django.test import Client
+
+from accounts.models import JoinRequest
+from metering.views import operations
+from tests.factories import ReadingFactory, TenancyFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def client_of(user):
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+class TestDashboard:
+    def test_figures_units_place_and_lamps_are_there_without_script(self, as_resident, meter):
+        ReadingFactory(meter=meter, voltage=220.5, current=2.3)
+        page = as_resident.get("/").content.decode()
+        for words in ("Apartment 101", "Floor 1 · House by the Sea", ">507.15<", ">220.5<", ">2.3<", "Meter live",
+                      "Listener not running", "Broker not connected"):  # fmt: skip
+            assert words in page
+
+    def test_without_a_reading_it_says_so(self, as_resident, meter):
+        page = as_resident.get("/").content.decode()
+        assert "No reading yet." in page
+        assert "Meter silent" in page
+        assert "disabled>Save" in page.replace(" >", ">")
+
+    def test_it_is_not_kept_by_caches(self, as_resident):
+        assert "no-store" in as_resident.get("/")["Cache-Control"]
+
+    def test_a_demo_says_so_on_every_page(self, as_resident, as_manager, building):
+        pages = [(as_resident, "/"), (as_resident, "/history"), (Client(), "/login"), (as_manager, "/admin/")]
+        assert not any("meters here are simulated" in client.get(path).content.decode() for client, path in pages)
+        building.is_demo = True
+        building.save()
+        for client, path in pages:
+            assert "meters here are simulated" in client.get(path).content.decode(), path
+
+    def test_a_household_that_moves_in_later_waits(self, apartment):
+        user = UserFactory()
+        TenancyFactory(apartment=apartment, moved_in=dt.date(2999, 1, 1)).residents.add(user)
+        page = client_of(user).get("/").content.decode()
+        assert "begins on 1 January 2999" in page
+
+    def test_a_refused_request_says_so(self, apartment, manager):
+        user = UserFactory()
+        JoinRequest.objects.create(user=user, apartment=apartment).refuse(manager)
+        assert "Not approved" in client_of(user).get("/").content.decode()
+
+    def test_an_account_with_nothing(self):
+        assert "Nobody has given this account an apartment" in client_of(UserFactory()).get("/").content.decode()
+
+
+class TestOperations:
+    def test_alive(self):
+        assert Client().get("/healthz").content == b"ok\n"
+
+    def test_ready(self):
+        answer = Client().get("/readyz")
+        assert answer.status_code == 200
+        assert answer.json() == {"ready": True, "database": "ok", "listener": "down", "broker": "disconnected"}
+
+    def test_not_ready_without_a_database(self, monkeypatch):
+        def away(*_):
+            raise DatabaseError("unable to open database file")
+
+        monkeypatch.setattr(operations, "MigrationExecutor", away)
+        answer = Client().get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["database"] == "unable to open database file"
+
+    def test_metrics_are_for_configured_addresses(self, settings):
+        assert Client().get("/metrics").status_code == 200
+        assert Client().get("/metrics", REMOTE_ADDR="192.0.2.7").status_code == 404
+        settings.METRICS_ALLOWED = ["192.0.2.7"]
+        assert Client().get("/metrics").status_code == 404
+
+    def test_metrics_count_what_the_listener_did(self):
+        from metering.ingest.decoders import InvalidMessage
+        from metering.ingest.delivery import Refused
+        from metering.ingest.store import DatabaseStore
+        from tests.fakes import NOON, delivery
+
+        DatabaseStore("one", lambda: NOON).save([Refused(delivery(), InvalidMessage("missing", "x"))])
+        text = Client().get("/metrics").content.decode()
+        assert 'riser_messages_received_total{listener="one"} 1.0' in text
+        assert 'riser_messages_rejected_total{listener="one",reason="missing"} 1.0' in text
+
+
+@pytest.mark.parametrize("path", ["/nosuch", "/admin/nosuch/", "/history/nosuch"])
+def test_a_page_that_is_not_there(path, settings, as_manager):
+    settings.DEBUG = False
+    response = as_manager.get(path)
+    assert response.status_code == 404
+    assert "Go to Riser" in response.content.decode()

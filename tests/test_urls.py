@@ -1,0 +1,98 @@
+"""Every URL, once as anonymous and once as resident. A URL that is not in this table fails."""
+
+import asyncio
+
+import pytest
+from django.test import AsyncClient, Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+LOGIN = "to the login"
+STREAM = "a stream"
+
+# pattern: (an example, what an anonymous visitor gets, what a resident gets)
+TABLE = {
+    "": ("/", LOGIN, 200),
+    "history": ("/history", LOGIN, 200),
+    "live": ("/live", LOGIN, STREAM),
+    "api/power-data": ("/api/power-data", 401, 200),
+    "api/save-reading": ("/api/save-reading", 405, 405),
+    "api/today": ("/api/today", 401, 200),
+    "api/openapi.json": ("/api/openapi.json", LOGIN, 200),
+    "api/docs": ("/api/docs", LOGIN, 200),
+    "api/": ("/api/", 404, 404),
+    "healthz": ("/healthz", 200, 200),
+    "readyz": ("/readyz", 200, 200),
+    "metrics": ("/metrics", 200, 200),
+    "login": ("/login", 200, 302),
+    "register": ("/register", 200, 302),
+    "logout": ("/logout", 302, 200),
+    "invitation": ("/invitation", 405, 405),
+    "password": ("/password", LOGIN, 200),
+    "password/reset": ("/password/reset", 200, 200),
+    "password/reset/sent": ("/password/reset/sent", 200, 200),
+    "^password/reset/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>[^/]+)$": ("/password/reset/1-set-x", 200, 200),
+    "password/reset/done": ("/password/reset/done", 200, 200),
+    "inactive": ("/inactive", 200, 200),
+}
+
+
+def patterns(resolver, prefix=""):
+    for entry in resolver.url_patterns:
+        path = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            if path != "admin/":
+                yield from patterns(entry, path)
+        elif isinstance(entry, URLPattern):
+            yield path
+
+
+def test_every_url_is_in_the_table():
+    assert set(patterns(get_resolver())) == set(TABLE)
+
+
+def check(response, expected):
+    if expected is LOGIN:
+        assert response.status_code == 302
+        assert response.url.startswith("/login?next=")
+    else:
+        assert response.status_code == expected
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("pattern", TABLE)
+def test_as_anonymous(pattern, apartment):
+    path, expected, _ = TABLE[pattern]
+    check(Client().get(path), expected)
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern, row in TABLE.items() if row[2] is not STREAM])
+def test_as_resident(pattern, as_resident, meter):
+    path, _, expected = TABLE[pattern]
+    check(as_resident.get(path), expected)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_stream_as_resident(resident, meter):
+    client = AsyncClient()
+    client.force_login(resident)
+
+    async def first_event():
+        response = await client.get("/live")
+        assert response.headers["Content-Type"] == "text/event-stream"
+        async for chunk in response.streaming_content:
+            return chunk.decode()
+
+    assert asyncio.run(first_event()).startswith('event: reading\ndata: {"apartment": "101"')
+
+
+ADMIN = ["building", "apartment", "tenancy", "invitation", "joinrequest", "user"]
+ADMIN = [f"accounts/{name}" for name in ADMIN]
+ADMIN += [f"metering/{name}" for name in ("meter", "reading", "rejectedmessage", "listenerstate")]
+
+
+@pytest.mark.parametrize("name", ["", *(f"{name}/" for name in ADMIN)])
+def test_admin_is_for_managers(name, as_resident, as_manager, meter):
+    path = f"/admin/{name}"
+    assert Client().get(path, follow=True).redirect_chain[-1] == (f"/login?next=%2Fadmin%2F{name.replace('/', '%2F')}", 302)
+    assert as_resident.get(path, follow=True).status_code == 403
+    assert as_manager.get(path).status_code == 200
