@@ -25,14 +25,14 @@ lint: ## Style, types and templates
 	@sh scripts/setup.sh dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m djade --target-version 5.2 --check $$(git ls-files 'templates/*.html')
+	.venv/bin/djade --target-version 5.2 --check $$(git ls-files 'templates/*.html')
 	$(PY) -m mypy
 
 format: ## Lay out Python and templates
 	@sh scripts/setup.sh dev
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
-	$(PY) -m djade --target-version 5.2 $$(git ls-files 'templates/*.html')
+	.venv/bin/djade --target-version 5.2 $$(git ls-files 'templates/*.html')
 
 lock: ## Pin the newest versions that requirements/*.in allow
 	@sh scripts/setup.sh dev

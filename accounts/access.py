@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpRequest
 
@@ -29,6 +30,13 @@ class Residence:
     def of(cls, tenancy: Tenancy) -> "Residence":
         apartment = tenancy.apartment
         return cls(tenancy, apartment, apartment.building, tenancy.since, tenancy.until)
+
+
+def user_of(request: HttpRequest) -> User:
+    """The user who is logged in. Raises PermissionDenied for a visitor who is not."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 def find_residence(request: HttpRequest) -> Residence | None:

@@ -14,6 +14,7 @@ from django.db.models import Prefetch, Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from accounts.access import user_of
 from accounts.models import Apartment, Building, Invitation, JoinRequest, Tenancy, User
 from accounts.scoped_admin import ReadOnlyAdmin, ScopedAdmin
 
@@ -56,7 +57,7 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):
     def in_scope(self, request: HttpRequest, rows: models.QuerySet[User]) -> models.QuerySet[User]:
         if request.user.is_superuser:
             return rows
-        own = Building.objects.managed_by(request.user)
+        own = Building.objects.managed_by(user_of(request))
         here = Q(tenancies__apartment__building__in=own) | Q(join_requests__apartment__building__in=own)
         return rows.filter(pk__in=User.objects.filter(here | Q(pk=request.user.pk)).values("pk"))
 
@@ -95,7 +96,8 @@ class BuildingAdmin(ScopedAdmin):
     filter_horizontal = ("managers",)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Building]:
-        return super().get_queryset(request).annotate(apartment_count=models.Count("apartments"))
+        buildings: models.QuerySet[Building] = super().get_queryset(request)
+        return buildings.annotate(apartment_count=models.Count("apartments"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if request.user.is_superuser else ("slug", "managers")
@@ -197,7 +199,7 @@ class InvitationAdmin(ScopedAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
-        obj.created_by = request.user
+        obj.created_by = user_of(request)
         # Kept on the object only: it is shown in the answer to this request and never again.
         obj.link = obj.issue()  # type: ignore[attr-defined]
 
@@ -251,7 +253,7 @@ class JoinRequestAdmin(ReadOnlyAdmin):
         decide: Callable[[JoinRequest, User], bool],
         word: str,
     ) -> None:
-        decided = [decide(row, request.user) for row in rows]
+        decided = [decide(row, user_of(request)) for row in rows]
         if any(decided):
             self.message_user(request, f"{sum(decided)} {word}.", messages.SUCCESS)
         if not all(decided):

@@ -27,6 +27,7 @@ class PageForm(forms.Form):
 
 
 def apartment_field(**kwargs: Any) -> forms.CharField:
+    """A field for the number on the door."""
     attributes = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
     return forms.CharField(label="Apartment number", max_length=32, widget=forms.TextInput(attrs=attributes), **kwargs)
 
@@ -47,7 +48,7 @@ class LoginForm(PageForm, AllauthLoginForm):
     def clean(self) -> dict[str, Any]:
         # allauth looks for the address under its own field name.
         self.cleaned_data["login"] = self.cleaned_data.get("email", "")
-        cleaned: dict[str, Any] = super().clean()
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if self.user and not self.errors:
             cleaned["apartment_id"] = self._choose_apartment(self.user, cleaned.get("apartment", ""))
         return cleaned
@@ -100,7 +101,7 @@ class RegisterForm(PageForm, SignupForm):
         if "password" in self.cleaned_data:
             # allauth validates and stores the password under its own field name.
             self.cleaned_data["password1"] = self.cleaned_data["password"]
-        cleaned: dict[str, Any] = super().clean()
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if "apartment" in cleaned and "floor" in cleaned:
             self._clean_apartment(cleaned)
         return cleaned

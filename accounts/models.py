@@ -27,6 +27,7 @@ topic_level = RegexValidator(
 
 
 def validate_timezone(name: str) -> None:
+    """Raise ValidationError where there is no such IANA zone."""
     if name not in zoneinfo.available_timezones():
         raise ValidationError("%(name)s is not a time zone. Use a name such as Europe/Berlin.", params={"name": name})
 
@@ -99,6 +100,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class BuildingQuerySet(models.QuerySet["Building"]):
+    """Buildings."""
+
     def managed_by(self, user: User) -> Self:
         """The buildings this user manages: all of them for a superuser."""
         return self if user.is_superuser else self.filter(managers=user)
@@ -170,6 +173,8 @@ class Apartment(models.Model):
 
 
 class TenancyQuerySet(models.QuerySet["Tenancy"]):
+    """Tenancies."""
+
     def of(self, user: User) -> Self:
         """This user's own tenancies, past ones included, newest first."""
         return self.filter(residents=user).select_related("apartment__building").order_by("-moved_in", "-pk")
@@ -218,17 +223,17 @@ class Tenancy(models.Model):
     def __str__(self) -> str:
         return f"{self.apartment}, {self.moved_in} to {self.moved_out or 'today'}"
 
-    def clean(self) -> None:
-        super().clean()
-        if self.apartment_id and self.moved_in:
-            self._refuse_overlap()
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         with transaction.atomic():
             # The lock makes two simultaneous saves for one apartment see each other.
             Apartment.objects.select_for_update().get(pk=self.apartment_id)
             self._refuse_overlap()
             super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        super().clean()
+        if self.apartment_id and self.moved_in:
+            self._refuse_overlap()
 
     def _refuse_overlap(self) -> None:
         others = Tenancy.objects.filter(apartment=self.apartment_id).exclude(pk=self.pk)
@@ -274,10 +279,13 @@ def hash_token(token: str) -> str:
 
 
 def invitation_expiry() -> dt.datetime:
+    """When an invitation made now runs out."""
     return timezone.now() + INVITATION_LIFETIME
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
+    """Invitations."""
+
     def usable(self, token: str) -> "Invitation | None":
         """The invitation of this token; None where it is unknown, used or expired."""
         return (

@@ -7,6 +7,7 @@ from django.db import models
 from django.forms import ModelChoiceField, ModelMultipleChoiceField
 from django.http import HttpRequest
 
+from accounts.access import user_of
 from accounts.models import Building
 
 
@@ -24,7 +25,7 @@ class ScopedAdmin(admin.ModelAdmin):
         """The rows that belong to buildings this user manages."""
         if request.user.is_superuser:
             return rows
-        return rows.filter(**{f"{self.building_path}__in": Building.objects.managed_by(request.user)})
+        return rows.filter(**{f"{self.building_path}__in": Building.objects.managed_by(user_of(request))})
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return self.in_scope(request, super().get_queryset(request))

@@ -14,7 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import SESSION_KEY
+from accounts.access import SESSION_KEY, user_of
 from accounts.models import Invitation
 
 INVITATION_GONE = "This invitation was used already or has expired. Ask your building manager for a new one."
@@ -44,10 +44,12 @@ class RegisterView(allauth_views.SignupView):
         return response
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        return super().get_form_kwargs() | {"invitation": self.invitation}
+        kwargs: dict[str, Any] = super().get_form_kwargs()
+        return kwargs | {"invitation": self.invitation}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {"invitation": self.invitation, "token": self.token}
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"invitation": self.invitation, "token": self.token}
 
 
 @require_POST
@@ -55,7 +57,7 @@ class RegisterView(allauth_views.SignupView):
 def accept_invitation(request: HttpRequest) -> HttpResponse:
     """Add the invitation's apartment to the account that is logged in."""
     invitation = Invitation.objects.usable(request.POST.get("invitation", ""))
-    if invitation is None or not invitation.accept(request.user):
+    if invitation is None or not invitation.accept(user_of(request)):
         return render(request, "accounts/notice.html", {"title": "Invitation", "text": INVITATION_GONE}, status=410)
     request.session[SESSION_KEY] = invitation.tenancy.apartment_id
     messages.success(request, f"Apartment {invitation.tenancy.apartment.number} now belongs to your account.")

@@ -75,7 +75,8 @@ class MeterAdmin(ScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Meter]:
         newest = Reading.objects.filter(meter=models.OuterRef("pk")).order_by("-taken_at").values("taken_at")[:1]
-        return super().get_queryset(request).annotate(newest=models.Subquery(newest))
+        meters: models.QuerySet[Meter] = super().get_queryset(request)
+        return meters.annotate(newest=models.Subquery(newest))
 
     @admin.display(description="apartment", ordering="apartment__number")
     def place(self, meter: Meter) -> str:
@@ -97,7 +98,8 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        return int(self.object_list.order_by()[: self.MOST].count())  # type: ignore[union-attr]
+        rows: Any = self.object_list
+        return int(rows.order_by()[: self.MOST].count())
 
 
 class MeterFilter(admin.SimpleListFilter):

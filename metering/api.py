@@ -1,7 +1,7 @@
 """The JSON that the dashboard's script and other programs read. Its documentation is at /api/docs."""
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest
@@ -10,7 +10,7 @@ from ninja import Body, Field, NinjaAPI, Schema, Status
 from ninja.parser import Parser
 from ninja.security import django_auth
 
-from accounts.access import load_residence
+from accounts.access import load_residence, user_of
 from metering.curve import curve
 from metering.models import Reading
 from metering.power_data import PowerData, iso_utc, power_data
@@ -103,14 +103,14 @@ def get_power_data(request: HttpRequest) -> dict[str, Any]:
     response={201: SavedOut, 404: ProblemOut, 409: ProblemOut},
     summary="Keep the latest reading",
 )
-def save_reading(request: HttpRequest, body: SaveIn | None = Body(None)) -> Status[dict[str, Any]]:
+def save_reading(request: HttpRequest, body: Annotated[SaveIn | None, Body()] = None) -> Status[dict[str, Any]]:
     """Keep the latest reading, with a note: it outlives the time for which readings are stored."""
     residence = load_residence(request)
     reading = Reading.objects.latest_of(residence)
     if reading is None:
         return Status(409, {"detail": "There is no reading to save yet: the meter has not sent one."})
     now = timezone.now()
-    reading.save_for(request.user, body.note if body else "", now)
+    reading.save_for(user_of(request), body.note if body else "", now)
     saved = {
         "id": reading.pk,
         "apartment": residence.apartment.number,

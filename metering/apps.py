@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,4 +10,4 @@ class MeteringConfig(AppConfig):
     verbose_name = "Meters and readings"
 
     def ready(self) -> None:
-        from metering import checks  # noqa: F401 - registers the system checks
+        import_module("metering.checks")

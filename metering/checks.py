@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, register
 
 from metering.ingest.topics import is_flat
 
@@ -16,7 +17,7 @@ def check_topic(**kwargs: Any) -> list[CheckMessage]:
     if not is_flat(settings.MQTT_TOPIC):
         return []
     return [
-        Warning(
+        checks.Warning(
             f"All meters publish to one topic, {settings.MQTT_TOPIC}: the broker cannot keep one apartment "
             "from writing readings for another.",
             hint="Let each meter publish to electricity/BUILDING/floor/APARTMENT with a login of its own.",

@@ -14,7 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts.models import Building
-from metering.models import ListenerState, Reading
+from metering.models import ListenerState, Meter, Reading
 
 FREE_BYTES = 1024**3
 
@@ -117,5 +117,5 @@ def check_buildings() -> Iterator[Finding]:
         yield Finding(f"building {building.slug}", state, remedy)
 
 
-def _newest(meter: object) -> dt.datetime | None:
+def _newest(meter: Meter) -> dt.datetime | None:
     return Reading.objects.filter(meter=meter).order_by("-taken_at").values_list("taken_at", flat=True).first()

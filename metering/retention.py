@@ -17,7 +17,7 @@ def prune(before: dt.datetime) -> Iterator[int]:
     Yields the number of each chunk deleted; safe to stop after any of them.
     """
     for meter in Meter.objects.all():
-        newest = Reading.objects.filter(meter=meter).order_by("-taken_at").values_list("pk", flat=True).first()
+        newest = Reading.objects.filter(meter=meter).order_by("-taken_at").values_list("pk", flat=True).first() or 0
         old = Reading.objects.filter(meter=meter, taken_at__lt=before, saved_at__isnull=True).exclude(pk=newest)
         while True:
             with transaction.atomic():

@@ -24,7 +24,8 @@ class Status:
 
 def age_of(reading: Reading, now: dt.datetime) -> float:
     """Seconds since it was measured; 0 where the meter's clock runs ahead."""
-    return max(0.0, (now - reading.taken_at).total_seconds())
+    age: dt.timedelta = now - reading.taken_at
+    return max(0.0, age.total_seconds())
 
 
 def status_for(latest: Reading | None, now: dt.datetime) -> Status:

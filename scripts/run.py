@@ -19,6 +19,8 @@ import environ
 from honcho import manager as honcho
 from honcho.printer import Printer
 
+log = logging.getLogger("riser.run")
+
 PROJECT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 3
 READY_SECONDS = 60
@@ -136,7 +138,7 @@ def announce(port: int, banner: str) -> None:
                     print(banner, flush=True)
                     return
         except (urllib.error.URLError, OSError) as error:
-            logging.debug("not ready: %s", error)
+            log.debug("not ready: %s", error)
         time.sleep(0.2)
 
 

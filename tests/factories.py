@@ -21,7 +21,7 @@ class UserFactory(DjangoModelFactory):
 
     @classmethod
     def _create(cls, model_class, *args, **kwargs):
-        return model_class.objects.create_user(password=PASSWORD, *args, **kwargs)
+        return model_class.objects.create_user(*args, password=PASSWORD, **kwargs)
 
 
 class BuildingFactory(DjangoModelFactory):

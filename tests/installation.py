@@ -99,16 +99,16 @@ class Installation:
         self.database = folder / "riser.sqlite3"
         shutil.copy(template, self.database)
         self.env = environment(self.database, mqtt_port, **settings)
-        self._processes: list[Process] = []
+        self.processes: list[Process] = []
 
     def manage(self, *arguments: str) -> str:
         return run_manage(self.env, *arguments)
 
     def start(self, *arguments: str, **settings: str) -> Process:
         """Start a command and leave it running."""
-        log = self.folder / f"{len(self._processes)}-{arguments[0]}.log"
+        log = self.folder / f"{len(self.processes)}-{arguments[0]}.log"
         process = Process([sys.executable, "manage.py", *arguments], self.env | settings, log)
-        self._processes.append(process)
+        self.processes.append(process)
         return process
 
     def start_listener(self, **settings: str) -> Process:
@@ -122,7 +122,7 @@ class Installation:
         command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1"]
         command += ["--port", str(port), "--lifespan", "off", "--timeout-graceful-shutdown", "1"]
         web = Process(command, self.env | {"SITE_URL": f"http://127.0.0.1:{port}"}, self.folder / "web.log")
-        self._processes.append(web)
+        self.processes.append(web)
         wait_for(lambda: answers(port), "the web server answers")
         return f"http://127.0.0.1:{port}"
 
@@ -136,6 +136,10 @@ class Installation:
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with contextlib.closing(sqlite3.connect(self.database, timeout=10)) as connection:
             return connection.execute(sql, parameters).fetchall()
+
+    def execute(self, sql: str) -> None:
+        with contextlib.closing(sqlite3.connect(self.database, timeout=10)) as connection, connection:
+            connection.execute(sql)
 
     def readings(self) -> list[tuple[str, float]]:
         """Apartment number and power of every reading, in the order of receipt."""
@@ -156,5 +160,5 @@ class Installation:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
-        for process in self._processes:
+        for process in self.processes:
             process.end()

@@ -79,8 +79,7 @@ def test_the_stream_as_resident(resident, meter):
     async def first_event():
         response = await client.get("/live")
         assert response.headers["Content-Type"] == "text/event-stream"
-        async for chunk in response.streaming_content:
-            return chunk.decode()
+        return (await anext(aiter(response.streaming_content))).decode()
 
     assert asyncio.run(first_event()).startswith('event: reading\ndata: {"apartment": "101"')
 
@@ -93,6 +92,9 @@ ADMIN += [f"metering/{name}" for name in ("meter", "reading", "rejectedmessage",
 @pytest.mark.parametrize("name", ["", *(f"{name}/" for name in ADMIN)])
 def test_admin_is_for_managers(name, as_resident, as_manager, meter):
     path = f"/admin/{name}"
-    assert Client().get(path, follow=True).redirect_chain[-1] == (f"/login?next=%2Fadmin%2F{name.replace('/', '%2F')}", 302)
+    assert Client().get(path, follow=True).redirect_chain[-1] == (
+        f"/login?next=%2Fadmin%2F{name.replace('/', '%2F')}",
+        302,
+    )
     assert as_resident.get(path, follow=True).status_code == 403
     assert as_manager.get(path).status_code == 200

@@ -147,7 +147,7 @@ class Loop:
 
 
 def _address(topic: str, claimed: str | None, own_topics: Mapping[str, str], flat_topic: str) -> Address | None:
-    """Whose reading it is: the topic alone says so, except on a flat topic. None: the meter with that topic."""
+    """Whose reading it is: the topic alone says so, except on a flat topic. None: a meter's own topic."""
     if topic in own_topics:
         return None
     if topic == flat_topic:
@@ -158,10 +158,8 @@ def _address(topic: str, claimed: str | None, own_topics: Mapping[str, str], fla
     if address is None:
         raise InvalidMessage("unknown_topic", "No meter is registered for this topic.")
     if claimed is not None and claimed != address.apartment:
-        raise InvalidMessage(
-            "contradiction",
-            f"The payload says apartment {printable(claimed[:32])}, the topic says {printable(address.apartment[:32])}.",
-        )
+        said, named = printable(claimed[:32]), printable(address.apartment[:32])
+        raise InvalidMessage("contradiction", f"The payload says apartment {said}, the topic says {named}.")
     return _known_form(address)
 
 

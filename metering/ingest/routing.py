@@ -38,10 +38,7 @@ class Routes:
 
     def meter_of(self, item: Accepted, taken_at: dt.datetime) -> int:
         """The id of the meter that measured this. Raises InvalidMessage where there is none."""
-        if item.address is None:
-            meters = self._by_topic[item.delivery.topic]
-        else:
-            meters = self._meters_at(item.address)
+        meters = self._meters_at(item.address) if item.address else self._by_topic[item.delivery.topic]
         for meter in meters:
             if meter.covers(taken_at):
                 return meter.meter_id

@@ -50,7 +50,7 @@ class DatabaseStore:
     def __init__(self, listener: str, now: Callable[[], dt.datetime]) -> None:
         self._listener = listener
         self._now = now
-        self._state_id: int | None = None
+        self._state_id = 0
         self._journal = Journal()
         self._valid_from = 0
         self._stale_page: int | None = None
@@ -104,7 +104,7 @@ class DatabaseStore:
 
     def _open(self) -> None:
         """Find or make this listener's row and read its journal, once."""
-        if self._state_id is not None:
+        if self._state_id:
             return
         now = self._now()
         state, made = ListenerState.objects.get_or_create(

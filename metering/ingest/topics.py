@@ -41,7 +41,7 @@ def valid_topic(topic: str) -> str:
     """What is wrong with a topic a meter would publish to; empty where nothing is."""
     if "+" in topic or "#" in topic:
         return "A meter publishes to one topic: + and # are for subscriptions."
-    if topic.startswith("$") or topic.startswith("/") or topic.endswith("/") or "\0" in topic:
+    if topic.startswith(("$", "/")) or topic.endswith("/") or "\0" in topic:
         return "A topic must not begin with $ or /, end with /, or hold a null character."
     return ""
 

@@ -1,8 +1,5 @@
 """Meters: which device measured what, from when until when."""
 
-import datetime as dt
-from typing import Self
-
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -15,23 +12,21 @@ from metering.models.instant import EPOCH, InstantField
 
 
 def validate_meter_topic(topic: str) -> None:
+    """Raise ValidationError where a meter cannot publish to it."""
     problem = valid_topic(topic)
     if problem:
         raise ValidationError(problem)
 
 
 class MeterQuerySet(models.QuerySet["Meter"]):
-    def installed_at_instant(self, instant: dt.datetime) -> Self:
-        """The meters that hung on the wall at that instant."""
-        return self.filter(installed_at__lte=instant).filter(Q(removed_at__isnull=True) | Q(removed_at__gt=instant))
+    """Meters."""
 
     def ensure_native(self, apartments: list[Apartment]) -> list["Meter"]:
         """Give each of these apartments a native meter, unless it has or had one; return the new ones."""
         equipped = set(self.filter(apartment__in=apartments, topic="").values_list("apartment_id", flat=True))
         bare = [apartment for apartment in apartments if apartment.pk not in equipped]
-        return self.bulk_create(
-            [Meter(building_id=apartment.building_id, apartment=apartment, installed_at=EPOCH) for apartment in bare]
-        )
+        meters = [Meter(building_id=flat.building_id, apartment=flat, installed_at=EPOCH) for flat in bare]
+        return Meter.objects.bulk_create(meters)
 
 
 class Meter(models.Model):

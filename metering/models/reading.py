@@ -14,6 +14,8 @@ from metering.models.meter import Meter
 
 
 class ReadingQuerySet(models.QuerySet["Reading"]):
+    """Readings, and who may see which."""
+
     def of(self, residence: Residence) -> Self:
         """A household's own time in its own apartment, and nothing else."""
         return self._clipped(residence.apartment.pk, residence.since, residence.until)
@@ -34,8 +36,9 @@ class ReadingQuerySet(models.QuerySet["Reading"]):
     def latest_of(self, residence: Residence) -> "Reading | None":
         """The newest reading a household may see: one index seek for each meter of its apartment."""
         meters = Meter.objects.filter(apartment=residence.apartment)
-        newest = (self.of(residence).filter(meter=meter).order_by("-taken_at").first() for meter in meters)
-        return max(filter(None, newest), key=lambda reading: reading.taken_at, default=None)
+        newest = [self.of(residence).filter(meter=meter).order_by("-taken_at").first() for meter in meters]
+        found: list[Reading] = [reading for reading in newest if reading]
+        return max(found, key=lambda reading: reading.taken_at, default=None)
 
     def saved(self) -> Self:
         """Those a resident keeps."""

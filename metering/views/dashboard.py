@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.access import find_residence
+from accounts.access import find_residence, user_of
 from accounts.models import JoinRequest, Tenancy
 from metering.api import as_json
 from metering.curve import curve
@@ -41,7 +41,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 def waiting(request: HttpRequest) -> HttpResponse:
     """What an account without an apartment sees: nothing, and why."""
     context = {
-        "join_request": JoinRequest.objects.filter(user=request.user).select_related("apartment__building").first(),
-        "coming": Tenancy.objects.of(request.user).first(),
+        "join_request": JoinRequest.objects.filter(user=user_of(request)).select_related("apartment__building").first(),
+        "coming": Tenancy.objects.of(user_of(request)).first(),
     }
     return render(request, "metering/waiting.html", context)

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from accounts.access import Residence, load_residence
+from accounts.access import Residence, load_residence, user_of
 from accounts.models import Tenancy
 from metering.api import as_json
 from metering.live import stream
@@ -20,11 +20,11 @@ from metering.power_data import power_data
 async def live(request: HttpRequest) -> HttpResponseBase:
     """Server-sent events called `reading`, each like an answer of /api/power-data."""
     residence = await sync_to_async(load_residence)(request)
-    user, session = await request.auser(), request.session
+    user, session = await sync_to_async(user_of)(request), request.session
 
     def event(residence: Residence) -> dict[str, Any] | None:
         """The latest reading; None once the user logged out or was taken off the tenancy."""
-        allowed = session.exists(session.session_key) and Tenancy.objects.of(user).filter(pk=residence.tenancy.pk)
+        allowed = session.exists(session.session_key or "") and Tenancy.objects.of(user).filter(pk=residence.tenancy.pk)
         return as_json(power_data(residence, timezone.now())) if allowed else None
 
     return StreamingHttpResponse(

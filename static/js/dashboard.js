@@ -10,7 +10,9 @@
 
   function show(data) {
     for (const name of ["voltage", "current", "power"]) {
-      now.querySelector(`[data-figure=${name}]`).textContent = Riser.figure(data[name]);
+      const figure = now.querySelector(`[data-figure=${name}]`);
+      figure.textContent = Riser.figure(data[name]);
+      figure.classList.toggle("long", figure.textContent.length > 7);
     }
     for (const [name, state] of Object.entries(data.status)) {
       const lamp = now.querySelector(`[data-lamp=${name}]`);

@@ -69,7 +69,7 @@ def test_who_waits_may_log_in_and_sees_that(apartment):
 def test_a_switched_off_account_stays_out(resident):
     resident.is_active = False
     resident.save()
-    client, response = log_in("resident@example.org")
+    client, _ = log_in("resident@example.org")
     assert not get_user(client).is_authenticated
 
 
@@ -85,9 +85,7 @@ class TestLogout:
         assert as_resident.post("/logout").url == "/login"
         assert not get_user(as_resident).is_authenticated
 
-    @pytest.mark.parametrize(
-        "headers", [{"sec-fetch-site": "same-origin"}, {"referer": "http://testserver/history"}]
-    )
+    @pytest.mark.parametrize("headers", [{"sec-fetch-site": "same-origin"}, {"referer": "http://testserver/history"}])
     def test_a_get_from_our_own_page_does_too(self, as_resident, headers):
         assert as_resident.get("/logout", headers=headers).status_code == 302
         assert not get_user(as_resident).is_authenticated

@@ -46,7 +46,9 @@ def test_readings_can_be_narrowed_down(as_manager, meter, neighbour_apartment):
 
 def test_the_readings_list_never_counts_or_sorts_the_whole_table(as_manager, meter):
     ReadingFactory(meter=meter)
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
         page_of(as_manager, "reading/")
     asked = [query["sql"] for query in queries if 'FROM "metering_reading"' in query["sql"]]
     counting = [sql for sql in asked if "COUNT(" in sql]

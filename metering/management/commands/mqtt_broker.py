@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -16,10 +17,9 @@ class Command(BaseCommand):
     help = "Run a small MQTT broker on loopback, for trying Riser out."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # Not at the top: an installation does not have amqtt, and still lists its commands.
         try:
-            from amqtt.errors import BrokerError
-
-            from metering.embedded_broker import build_broker
+            errors, embedded = import_module("amqtt.errors"), import_module("metering.embedded_broker")
         except ImportError as error:
             raise CommandError(
                 "The embedded broker is not installed: pip install --require-hashes -r requirements/demo.txt"
@@ -28,9 +28,11 @@ class Command(BaseCommand):
         logging.getLogger("amqtt").setLevel(logging.CRITICAL)
         logging.getLogger("transitions").setLevel(logging.WARNING)
         try:
-            asyncio.run(self.serve(build_broker))
-        except BrokerError as error:
-            raise CommandError(f"Port {settings.MQTT_PORT} is taken: choose another with MQTT_PORT. ({error})") from error
+            asyncio.run(self.serve(embedded.build_broker))
+        except errors.BrokerError as error:
+            raise CommandError(
+                f"Port {settings.MQTT_PORT} is taken: choose another with MQTT_PORT. ({error})"
+            ) from error
 
     async def serve(self, build_broker: Callable[..., Any]) -> None:
         broker = build_broker(

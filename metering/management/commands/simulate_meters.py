@@ -38,8 +38,13 @@ class Command(BaseCommand):
             client.tls_set(settings.MQTT_CA_FILE or None)
         publisher = Publisher(client, meters, time.monotonic)
         stop = threading.Event()
+
+        def end(*_: Any) -> None:
+            stop.set()
+            publisher.interrupt()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: (stop.set(), publisher.interrupt()))
+            signal.signal(number, end)
         client.connect_async(settings.MQTT_BROKER, settings.MQTT_PORT)
         client.loop_start()
         problem = publisher.wait_until_ready(timeout=30)
