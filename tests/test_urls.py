@@ -13,7 +13,7 @@ STREAM = "a stream"
 TABLE = {
     "": ("/", LOGIN, 200),
     "history": ("/history", LOGIN, 200),
-    "live": ("/live", LOGIN, STREAM),
+    "live": ("/live", 401, STREAM),
     "api/power-data": ("/api/power-data", 401, 200),
     "api/save-reading": ("/api/save-reading", 405, 405),
     "api/today": ("/api/today", 401, 200),

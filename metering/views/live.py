@@ -3,8 +3,7 @@
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -16,9 +15,11 @@ from metering.power_data import power_data
 
 
 @require_GET
-@login_required
 async def live(request: HttpRequest) -> HttpResponseBase:
     """Server-sent events called `reading`, each like an answer of /api/power-data."""
+    if not (await request.auser()).is_authenticated:
+        # A browser's stream cannot follow a redirect to the log-in page.
+        return HttpResponse("Log in first.\n", status=401, content_type="text/plain")
     residence = await sync_to_async(load_residence)(request)
     user, session = await sync_to_async(user_of)(request), request.session
 

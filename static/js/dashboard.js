@@ -32,18 +32,19 @@
     measured.textContent = data.status.meter === "live" ? `Measured ${when}, ${Riser.ago(data.age_seconds)}` : silent;
   }
 
-  async function poll() {
-    let answer = null;
-    try {
-      answer = await fetch(now.dataset.url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(5000) });
-    } catch {
-      // No network or no server: said below, tried again in a moment.
-    }
+  async function latest() {
+    const answer = await fetch(now.dataset.url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(5000) });
     // The session ended or the apartment is no longer ours: the server knows which page comes next.
-    if (answer && [401, 403, 404].includes(answer.status)) return location.reload();
-    offline.hidden = Boolean(answer?.ok);
-    now.classList.toggle("old", !answer?.ok);
-    if (answer?.ok) show(await answer.json());
+    if ([401, 403, 404].includes(answer.status)) location.reload();
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    return answer.json();
+  }
+
+  async function poll() {
+    const data = await latest().catch(() => null);
+    offline.hidden = data !== null;
+    now.classList.toggle("old", data === null);
+    if (data) show(data);
     setTimeout(poll, EVERY_MS);
   }
 
