@@ -8,5 +8,7 @@ SECRET_KEY={secrets.token_urlsafe(48)}
 # The embedded broker lets the listener in with this login.
 MQTT_USERNAME=riser-listener
 MQTT_PASSWORD={secrets.token_urlsafe(24)}
+# Nobody else on this machine can guess it, and so take the listener's session.
+MQTT_CLIENT_ID=riser-listener-{secrets.token_hex(4)}
 # The demo's past is fourteen days long.
 READING_RETENTION_DAYS=15""")

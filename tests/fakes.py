@@ -46,6 +46,8 @@ class FakeSession:
         self.subscribed: list[str] = []
         self.is_connected = True
         self.lost_session_at = 0
+        self.store: FakeStore | None = None
+        self.forgotten_first = -1
 
     def receive(self, batch: Batch[Delivery], timeout: float) -> None:
         while self.waiting:
@@ -54,8 +56,9 @@ class FakeSession:
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
         self.acknowledged += deliveries
 
-    def subscribe_to(self, topics: Iterable[str]) -> None:
-        self.subscribed += topics
+    def subscribe(self, own_topics: Iterable[str]) -> None:
+        self.subscribed = list(own_topics)
+        self.forgotten_first = self.store.forgotten_before if self.store else 0
 
 
 class FakeStore:

@@ -20,8 +20,13 @@ QOS = 1
 KEEPALIVE_SECONDS = 60
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
+FAREWELL_SECONDS = 1.0
 FIRST_DELAY_SECONDS = 1.0
 LONGEST_DELAY_SECONDS = 30.0
+TOPICS_A_PACKET = 100
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+MICROSECOND = dt.timedelta(microseconds=1)
+COARSE = dt.timedelta(seconds=1)
 # Refusals that trying again cannot mend: wrong protocol, client id, user or password, not authorised.
 FINAL_REFUSALS = {"Unsupported protocol version", "Client identifier not valid", "Bad user name or password"}
 FINAL_REFUSALS |= {"Not authorized"}
@@ -56,14 +61,18 @@ class Listener:
         client: mqtt.Client,
         host: str,
         port: int,
-        filters: Iterable[str],
+        main_filter: str,
         clock: Callable[[], float],
         now: Callable[[], dt.datetime],
+        share: str = "",
     ) -> None:
         self._client = client
         self._host = host
         self._port = port
-        self._filters = list(filters)
+        self._main_filter = main_filter
+        self._share = f"$share/{share}/" if share else ""
+        self._subscribed: set[str] = set()
+        self._asked: dict[int, list[str]] = {}
         self._clock = clock
         self._now = now
         self._connection = 0
@@ -76,6 +85,7 @@ class Listener:
         self._answer_by: float | None = None
         self._trouble: str | None = None
         self._batch: Batch[Delivery] | None = None
+        self._last_receipt = EPOCH
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
@@ -105,6 +115,8 @@ class Listener:
         if not self._alive and not self._connect(timeout):
             return
         self._batch = batch
+        if batch.is_overfull:
+            select.select([], [], [], timeout)
         while not batch.is_overfull and self._is_readable(timeout):
             self._check(self._client.loop_read())
             if batch.is_due or not self._alive:
@@ -120,18 +132,38 @@ class Listener:
             if delivery.qos and delivery.connection == self._connection and self._connected:
                 self._client.ack(delivery.packet_id, delivery.qos)
 
-    def subscribe_to(self, topics: Iterable[str]) -> None:
-        """Subscribe to these topics as well, now and after every reconnection."""
-        new = [topic for topic in topics if topic not in self._filters]
-        self._filters += new
-        if new and self._connected:
-            self._client.subscribe([(topic, QOS) for topic in new])
+    def subscribe(self, own_topics: Iterable[str]) -> None:
+        """Subscribe to the main filter and to meters' own topics, as far as that is not done yet.
+
+        To be called once what was stored of an earlier session is dealt with: messages begin to
+        come at once. A topic that the main filter covers is left out, so that nothing comes twice.
+        """
+        if not self._connected:
+            return
+        own = {topic for topic in own_topics if not mqtt.topic_matches_sub(self._main_filter, topic)}
+        wanted = {self._main_filter, *own}
+        if gone := self._subscribed - wanted:
+            self._client.unsubscribe([self._share + topic for topic in gone])
+        # The main filter goes alone: trouble with a meter's topic must not touch the others.
+        if self._main_filter not in self._subscribed:
+            self._ask_for([self._main_filter])
+        new = sorted(own - self._subscribed)
+        for start in range(0, len(new), TOPICS_A_PACKET):
+            self._ask_for(new[start : start + TOPICS_A_PACKET])
+        self._subscribed = wanted
+
+    def _ask_for(self, topics: list[str]) -> None:
+        _, packet_id = self._client.subscribe([(self._share + topic, QOS) for topic in topics])
+        if packet_id is not None:
+            self._asked[packet_id] = topics
 
     def close(self) -> None:
         """Send what is waiting to be sent and leave; the broker keeps the session."""
-        while self._alive and self._client.want_write():
-            if self._client.loop_write() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                break
+        socket: Any = self._client.socket()
+        give_up_at = self._clock() + FAREWELL_SECONDS
+        while self._alive and self._client.want_write() and self._clock() < give_up_at:
+            select.select([], [socket], [], FAREWELL_SECONDS)
+            self._check(self._client.loop_write())
         self._client.disconnect()
         self._alive = self._connected = False
 
@@ -184,7 +216,7 @@ class Listener:
             log.warning("no connection to the broker at %s:%s (%s): trying again", self._host, self._port, reason)
         self._trouble = reason
 
-    def _on_connect(self, client: mqtt.Client, _data: Any, flags: Any, reason: ReasonCode, _props: Any) -> None:
+    def _on_connect(self, _client: mqtt.Client, _data: Any, flags: Any, reason: ReasonCode, _props: Any) -> None:
         self._answer_by = None
         if reason.is_failure:
             if str(reason) in FINAL_REFUSALS:
@@ -196,15 +228,20 @@ class Listener:
         if not flags.session_present:
             self._lost_session_at = self._connection
         log.info("connected to the broker at %s:%s", self._host, self._port)
-        client.subscribe([(topic, QOS) for topic in self._filters])
+        self._subscribed = set()
+        self._asked = {}
 
     def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Any) -> None:
         if self._connected and reason.is_failure:
             self._lost(str(reason))
 
-    def _on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _props: Any) -> None:
-        if any(reason.is_failure for reason in reasons):
-            self._refusal = f"The broker refuses the subscription to {', '.join(self._filters)}."
+    def _on_subscribe(self, _client: mqtt.Client, _data: Any, packet_id: int, reasons: Any, _props: Any) -> None:
+        topics = self._asked.pop(packet_id, [])
+        refused = [topic for topic, reason in zip(topics, reasons, strict=False) if reason.is_failure]
+        if self._main_filter in refused:
+            self._refusal = f"The broker refuses the subscription to {self._main_filter}."
+        elif refused:
+            log.error("the broker refuses the subscription to %s: these meters are not heard", ", ".join(refused))
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         try:
@@ -216,7 +253,7 @@ class Listener:
                 Delivery(
                     topic=topic,
                     payload=bytes(message.payload),
-                    received_at=self._now(),
+                    received_at=self._receipt(),
                     connection=self._connection,
                     packet_id=message.mid,
                     qos=message.qos,
@@ -224,3 +261,11 @@ class Listener:
                     is_retained=message.retain,
                 )
             )
+
+    def _receipt(self) -> dt.datetime:
+        """Now, but never the same instant twice, however coarse the clock; a clock set back is believed."""
+        now = self._now()
+        if now <= self._last_receipt and self._last_receipt - now < COARSE:
+            now = self._last_receipt + MICROSECOND
+        self._last_receipt = now
+        return now

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from metering.ingest.batch import Batch
-from metering.ingest.decoders import DECODERS, NATIVE, InvalidMessage, Limits
+from metering.ingest.decoders import DECODERS, NATIVE, Decoder, InvalidMessage, Limits
 from metering.ingest.delivery import Accepted, Decoded, Delivery, Ignored, NotNow, Refused
 from metering.ingest.topics import Address, is_level, parse_native, printable
 
@@ -31,7 +31,7 @@ class Session(Protocol):
 
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None: ...
 
-    def subscribe_to(self, topics: Iterable[str]) -> None: ...
+    def subscribe(self, own_topics: Iterable[str]) -> None: ...
 
 
 class Store(Protocol):
@@ -68,15 +68,17 @@ class Loop:
     def step(self, patience: float = 1.0) -> None:
         """Take what the broker has, waiting up to `patience` seconds for it; store and acknowledge it."""
         self._session.receive(self._batch, min(patience, max(0.0, self._next_beat - self._clock())))
-        self.flush()
-        self._beat()
+        if self._may_ask_database():
+            self.flush()
+        if self._may_ask_database():
+            self._beat()
 
     def flush(self) -> None:
-        """Store what was received, unless the database was away a moment ago."""
-        if self._retry_at is not None and self._clock() < self._retry_at:
-            return
+        """Store what was received and acknowledge it."""
         try:
+            # In this order: what comes on a new session must not meet the journal of the old one.
             self._store.forget_before(self._session.lost_session_at)
+            self._session.subscribe(self._known_decoders())
             for chunk in self._batch.chunks():
                 decoders = self._known_decoders()
                 self._store.save([self.decode(delivery, decoders) for delivery in chunk])
@@ -85,6 +87,10 @@ class Loop:
         except NotNow as error:
             self._database_away(error)
 
+    def _may_ask_database(self) -> bool:
+        """Whether it was there when last asked, or long enough has passed since."""
+        return self._retry_at is None or self._clock() >= self._retry_at
+
     @property
     def status(self) -> str:
         """One line for the operator."""
@@ -92,7 +98,9 @@ class Loop:
         return f"{broker}; database not available" if self._retry_at is not None else broker
 
     def farewell(self) -> None:
-        """Say that this is a stop and not a fault."""
+        """Say that this is a stop and not a fault, unless that would take longer than a stop may."""
+        if self._retry_at is not None:
+            return
         try:
             self._store.farewell()
         except NotNow as error:
@@ -105,7 +113,7 @@ class Loop:
         """
         topic = delivery.topic
         try:
-            decoder = DECODERS[decoders.get(topic, NATIVE)]
+            decoder = _decoder(decoders.get(topic, NATIVE))
             measurement = decoder(delivery.payload, delivery.received_at, self._limits)
             if delivery.is_retained and measurement.taken_at is None:
                 return Ignored(delivery)
@@ -127,7 +135,6 @@ class Loop:
         else:
             self._was_connected = connected
             self._database_back()
-            self._session.subscribe_to(self._decoders)
 
     def _known_decoders(self) -> Mapping[str, str]:
         """Never empty for want of asking: what waited at the broker may come before the first beat."""
@@ -146,16 +153,22 @@ class Loop:
         self._retry_at = None
 
 
+def _decoder(name: str) -> Decoder:
+    if name not in DECODERS:
+        raise InvalidMessage("unknown_decoder", f"This version of Riser has no decoder {name}.")
+    return DECODERS[name]
+
+
 def _address(topic: str, claimed: str | None, own_topics: Mapping[str, str], flat_topic: str) -> Address | None:
     """Whose reading it is: the topic alone says so, except on a flat topic. None: a meter's own topic."""
-    if topic in own_topics:
-        return None
     if topic == flat_topic:
         if claimed is None:
             raise InvalidMessage("missing", "apartment is missing; on a flat topic the payload must name it.")
         return _known_form(Address(None, claimed))
     address = parse_native(topic)
     if address is None:
+        if topic in own_topics:
+            return None
         raise InvalidMessage("unknown_topic", "No meter is registered for this topic.")
     if claimed is not None and claimed != address.apartment:
         said, named = printable(claimed[:32]), printable(address.apartment[:32])

@@ -52,6 +52,8 @@ class DatabaseStore:
         self._now = now
         self._state_id = 0
         self._journal = Journal()
+        self._journal_is_read = False
+        self._in_doubt: set[tuple[int, int]] = set()
         self._valid_from = 0
         self._stale_page: int | None = None
         # Waiting longer inside SQLite would keep the listener from its broker, its watchdog and SIGTERM.
@@ -60,18 +62,25 @@ class DatabaseStore:
 
     def save(self, batch: list[Decoded]) -> None:
         """Store a batch in one transaction. Raises NotNow where it cannot be done at this time."""
-        with database_faults_mean_not_now():
-            self._open()
-            with transaction.atomic():
-                outcome = self._sort_out(batch)
-                self._insert(outcome)
-                self._keep_refused(outcome.refused)
-                self._count(len(batch), outcome)
-                page = self._write_journal(bytes(outcome.entries))
-            # Only what was committed may be remembered.
-            if page is not None:
-                self._journal.turn(page, bytes(outcome.entries))
-                self._stale_page = self._journal.drop_old() or self._stale_page
+        try:
+            with database_faults_mean_not_now():
+                self._open()
+                with transaction.atomic():
+                    outcome = self._sort_out(batch)
+                    self._insert(outcome)
+                    self._keep_refused(outcome.refused)
+                    self._count(len(batch), outcome)
+                    page = self._write_journal(bytes(outcome.entries))
+        except NotNow:
+            # The commit may have happened and only its confirmation be lost: the journal knows.
+            self._in_doubt = {_identity(item.delivery) for item in batch}
+            self._journal_is_read = False
+            raise
+        # Only what was committed may be remembered.
+        self._in_doubt = set()
+        if page is not None:
+            self._journal.turn(page, bytes(outcome.entries))
+            self._stale_page = self._journal.drop_old() or self._stale_page
 
     def forget_before(self, connection: int) -> None:
         """The broker lost the session when this connection began: earlier packet ids mean nothing now."""
@@ -103,9 +112,16 @@ class DatabaseStore:
             return dict(Meter.objects.exclude(topic="").values_list("topic", "decoder"))
 
     def _open(self) -> None:
-        """Find or make this listener's row and read its journal, once."""
-        if self._state_id:
-            return
+        """Find or make this listener's row, once, and read its journal, where that is not done yet."""
+        if not self._state_id:
+            self._state_id = self._begin()
+        if not self._journal_is_read:
+            pages = JournalPage.objects.filter(listener=self._state_id)
+            self._journal = Journal((page.pk, bytes(page.entries)) for page in pages)
+            self._stale_page = self._journal.drop_old()
+            self._journal_is_read = True
+
+    def _begin(self) -> int:
         now = self._now()
         state, made = ListenerState.objects.get_or_create(
             name=self._listener, defaults={"started_at": now, "heartbeat_at": now, "broker_changed_at": now}
@@ -114,9 +130,7 @@ class DatabaseStore:
             ListenerState.objects.filter(pk=state.pk).update(
                 started_at=now, stopped_at=None, heartbeat_at=now, broker_connected=False, broker_changed_at=now
             )
-        self._journal = Journal((page.pk, bytes(page.entries)) for page in state.journal.all())
-        self._stale_page = self._journal.drop_old()
-        self._state_id = state.pk
+        return state.pk
 
     def _sort_out(self, batch: list[Decoded]) -> Outcome:
         outcome = Outcome()
@@ -137,7 +151,8 @@ class DatabaseStore:
 
     def _is_stored(self, delivery: Delivery, fresh: dict[int, bytes]) -> bool:
         """Whether this is a redelivery of something stored before, or earlier in this batch."""
-        if not delivery.is_redelivery or not delivery.qos:
+        may_be_stored = delivery.is_redelivery or _identity(delivery) in self._in_doubt
+        if not may_be_stored or not delivery.qos:
             return False
         print_ = fingerprint(delivery)
         return fresh.get(delivery.packet_id) == print_ or self._journal.knows(delivery.packet_id, print_)
@@ -200,8 +215,11 @@ class DatabaseStore:
                 taken_at__range=(min(instants), max(instants) + len(own) * MICROSECOND),
             ).values_list("meter_id", "taken_at")
         )
+        last = max(instants) + len(own) * MICROSECOND
         for reading in own:
-            while (reading.meter_id, reading.taken_at) in taken:
+            while (reading.meter_id, reading.taken_at) in taken or (
+                reading.taken_at > last and Reading.objects.filter(meter=reading.meter_id, taken_at=reading.taken_at)
+            ):
                 reading.taken_at += MICROSECOND
             taken.add((reading.meter_id, reading.taken_at))
 
@@ -250,3 +268,8 @@ def _building_of(topic: str, buildings: dict[str, int]) -> int | None:
     """Whose manager may see a refused message: that of the building its topic names, if there is one."""
     address = parse_native(topic)
     return buildings.get(address.building or "") if address else None
+
+
+def _identity(delivery: Delivery) -> tuple[int, int]:
+    """What tells a delivery from all others of this process."""
+    return delivery.connection, delivery.packet_id

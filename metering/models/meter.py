@@ -1,5 +1,6 @@
 """Meters: which device measured what, from when until when."""
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -92,6 +93,20 @@ class Meter(models.Model):
             raise ValidationError({"apartment": "This apartment is in another building."})
         if not self.apartment and not self.topic:
             raise ValidationError({"topic": "A meter without an apartment needs a topic of its own."})
+        if self.topic:
+            self._refuse_shared_topic()
+
+    def _refuse_shared_topic(self) -> None:
+        if self.topic == settings.MQTT_TOPIC:
+            raise ValidationError({"topic": "All apartments publish to this topic."})
+        others = Meter.objects.filter(topic=self.topic).exclude(pk=self.pk)
+        if others.exclude(building=self.building_id).exists():
+            raise ValidationError({"topic": "A meter of another building publishes to this topic."})
+        later = others.filter(Q(removed_at__isnull=True) | Q(removed_at__gt=self.installed_at))
+        if self.removed_at:
+            later = later.filter(installed_at__lt=self.removed_at)
+        if later.exists():
+            raise ValidationError({"topic": "Another meter publishes to this topic in the same time."})
 
     @property
     def publishes_to(self) -> str:

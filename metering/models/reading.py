@@ -74,6 +74,7 @@ class Reading(models.Model):
         constraints = [models.UniqueConstraint(fields=["meter", "taken_at"], name="reading_once")]
         indexes = [
             models.Index(fields=["meter", "taken_at"], condition=Q(saved_at__isnull=False), name="reading_saved"),
+            models.Index(fields=["saved_at"], condition=Q(saved_at__isnull=False), name="reading_saved_at"),
             models.Index(fields=["saved_by"], condition=Q(saved_by__isnull=False), name="reading_saved_by"),
         ]
 

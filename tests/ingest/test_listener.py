@@ -11,13 +11,14 @@ from metering.ingest.listener import BrokerRefused, Listener, build_client
 from tests.broker import Broker, free_port
 from tests.waiting import wait_for
 
-FILTERS = ["electricity/+/floor/+"]
+FILTER = "electricity/+/floor/+"
 TOPIC = "electricity/house/floor/101"
 
 
-def connect(port, name, filters=FILTERS, username="", password=""):
+def connect(port, name, main_filter=FILTER, username="", password="", now=None, share=""):
     client = build_client(name, username, password, ca_file=None)
-    listener = Listener(client, "127.0.0.1", port, filters, time.monotonic, lambda: dt.datetime.now(dt.UTC))
+    clock = now or (lambda: dt.datetime.now(dt.UTC))
+    listener = Listener(client, "127.0.0.1", port, main_filter, time.monotonic, clock, share=share)
     listener.batch = Batch(time.monotonic)
     return listener
 
@@ -34,6 +35,7 @@ def received(listener, number):
 
 def connected(listener):
     wait_for(lambda: receive(listener) is not None and listener.is_connected, "the broker accepts the session")
+    listener.subscribe(())
     return listener
 
 
@@ -123,7 +125,7 @@ def test_wrong_credentials_are_final(tmp_path, name):
 
 def test_a_topic_of_its_own_is_subscribed_later_and_after_reconnecting(own_broker, name):
     listener = connected(connect(own_broker.port, name))
-    listener.subscribe_to(["house/main"])
+    listener.subscribe(["house/main"])
     receive(listener)
     own_broker.publish("house/main", "1")
     assert received(listener, 1)[0].topic == "house/main"
@@ -131,7 +133,7 @@ def test_a_topic_of_its_own_is_subscribed_later_and_after_reconnecting(own_broke
     (own_broker.folder / "mosquitto.db").unlink()
     wait_for(lambda: receive(listener) is not None and not listener.is_connected, "the listener notices")
     own_broker.start()
-    connected(listener)
+    connected(listener).subscribe(["house/main"])
     receive(listener)
     own_broker.publish("house/main", "2")
     assert received(listener, 1)[0].payload == b"2"
@@ -141,7 +143,7 @@ def test_a_retained_message_is_marked(broker, name):
     topic = "electricity/house/floor/retained"
     broker.publish(topic, "old", "-r")
     try:
-        listener = connected(connect(broker.port, name, filters=[topic]))
+        listener = connected(connect(broker.port, name, main_filter=topic))
         (old,) = received(listener, 1)
         assert old.is_retained
     finally:
@@ -155,3 +157,57 @@ def test_an_unreachable_broker_does_not_hold_the_step_up(name):
     receive(listener)
     assert not listener.is_connected
     assert time.monotonic() - began < 5
+
+
+def test_a_topic_that_the_main_filter_covers_comes_once(broker, name):
+    listener = connected(connect(broker.port, name))
+    listener.subscribe([TOPIC, "house/main"])
+    receive(listener)
+    broker.publish(TOPIC, "1")
+    broker.publish("house/main", "2")
+    assert [item.payload for item in received(listener, 2)] == [b"1", b"2"]
+
+
+def test_a_topic_that_no_meter_has_any_more_is_not_heard(broker, name):
+    listener = connected(connect(broker.port, name))
+    listener.subscribe(["house/old"])
+    listener.subscribe(["house/new"])
+    receive(listener)
+    broker.publish("house/old", "1")
+    broker.publish("house/new", "2")
+    assert [item.payload for item in received(listener, 1)] == [b"2"]
+
+
+def test_two_that_share_get_each_message_once(broker, name):
+    pair = [connected(connect(broker.port, f"{name}{number}", share=f"g{name}")) for number in range(2)]
+    for listener in pair:
+        listener.subscribe([f"{name}/own"])
+        receive(listener)
+    for number in range(6):
+        broker.publish(TOPIC, f"main {number}")
+        broker.publish(f"{name}/own", f"own {number}")
+    wait_for(lambda: sum(len(receive(listener)) for listener in pair) >= 12, "all twelve")
+    payloads = [item.payload for listener in pair for chunk in listener.batch.chunks() for item in chunk]
+    mine = [payload for payload in payloads if payload.startswith(b"own")]
+    assert len(mine) == len(set(mine)) == 6
+
+
+def test_more_topics_than_fit_into_a_packet(tmp_path, name):
+    with Broker(tmp_path, "allow_anonymous true", "max_packet_size 20000") as broker:
+        listener = connected(connect(broker.port, name))
+        topics = [f"{'x' * 180}/{number}" for number in range(300)]
+        listener.subscribe(topics)
+        receive(listener)
+        broker.publish(topics[299], "1")
+        broker.publish(TOPIC, "2")
+        assert [item.payload for item in received(listener, 2)] == [b"1", b"2"]
+
+
+def test_a_clock_that_stands_still_gives_no_instant_twice(broker, name):
+    moment = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
+    listener = connected(connect(broker.port, name, now=lambda: moment))
+    receive(listener)
+    for number in range(3):
+        broker.publish(TOPIC, str(number))
+    times = [item.received_at for item in received(listener, 3)]
+    assert times == [moment + number * dt.timedelta(microseconds=1) for number in range(3)]

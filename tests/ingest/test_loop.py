@@ -135,8 +135,36 @@ def test_its_heart_beats_now_and_then_and_when_the_connection_changes(scene):
 
 def test_a_lost_session_reaches_the_store(scene):
     scene.session.lost_session_at = 4
+    scene.session.store = scene.store
     scene.loop.step()
     assert scene.store.forgotten_before == 4
+    assert scene.session.forgotten_first == 4, "before messages of the new session can come"
+
+
+def test_without_a_database_it_does_not_subscribe(scene):
+    scene.store.is_away = True
+    scene.session.subscribed = None
+    scene.loop.step()
+    assert scene.session.subscribed is None
+
+
+def test_a_native_topic_means_its_apartment_whatever_a_meter_claims(scene):
+    scene.store.topics = {"electricity/house/floor/101": "native"}
+    (item,) = scene.take(delivery())
+    assert item.address == Address("house", "101")
+
+
+def test_a_decoder_that_this_version_lacks_is_named(scene):
+    scene.store.topics = {"cellar/main": "from the future"}
+    (item,) = scene.take(delivery(topic="cellar/main"))
+    assert item.problem.reason == "This version of Riser has no decoder from the future."
+
+
+def test_a_stop_does_not_wait_for_an_absent_database(scene):
+    scene.store.is_away = True
+    scene.take(delivery())
+    scene.store.farewell = None
+    scene.loop.farewell()
 
 
 def test_any_other_failure_ends_the_step(scene):

@@ -19,6 +19,16 @@ def test_it_tells_systemd(systemd):
     assert systemd.recv(100) == b"READY=1"
 
 
+def test_a_systemd_that_does_not_read_holds_nothing_up(systemd):
+    for _ in range(2000):
+        notify("WATCHDOG=1")
+
+
+def test_a_systemd_that_is_gone_ends_nothing(monkeypatch, tmp_path):
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "none"))
+    notify("WATCHDOG=1")
+
+
 def test_it_is_silent_where_nobody_listens(monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     notify("READY=1")

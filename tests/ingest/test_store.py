@@ -1,7 +1,9 @@
+import contextlib
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from accounts.models import Building
 from metering.ingest.decoders import InvalidMessage, Measurement
@@ -240,6 +242,32 @@ def test_a_batch_is_one_transaction(store, meter, monkeypatch):
     monkeypatch.undo()
     store.save([accepted(again=True)])
     assert Reading.objects.count() == 1
+
+
+def test_a_commit_whose_confirmation_was_lost_is_not_repeated(store, meter, monkeypatch):
+    batch = [accepted(packet_id=number) for number in (1, 2)]
+    store.beat(True)
+
+    @contextlib.contextmanager
+    def commit_and_fail():
+        with transaction.atomic():
+            yield
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr("metering.ingest.store.transaction", SimpleNamespace(atomic=commit_and_fail))
+    with pytest.raises(NotNow):
+        store.save(batch)
+    monkeypatch.undo()
+    store.save([*batch, accepted(packet_id=3)])
+    assert Reading.objects.count() == 3
+    assert counters() == {"received": 5, "stored": 3, "duplicates": 2, "ignored": 0, "rejected": 0}
+
+
+def test_a_clock_set_back_over_a_burst_drops_no_reading(store, meter):
+    for batch in range(4):
+        store.save([accepted(packet_id=batch * 10 + number) for number in range(1, 11)])
+    assert Reading.objects.count() == 40
+    assert counters()["duplicates"] == 0
 
 
 def test_the_heartbeat_tells_of_the_broker(store):

@@ -26,7 +26,9 @@ def test_what_cannot_be_a_building_or_an_apartment(name):
     assert not is_level(name)
 
 
-@pytest.mark.parametrize("topic", ["a/+", "a/#", "$SYS/x", "/a", "a/", "a\0"])
+@pytest.mark.parametrize(
+    "topic", ["a/+", "a/#", "$SYS/x", "/a", "a/", "a\0", "a\tb", "a\ufffe", "electricity/house/floor/101"]
+)
 def test_a_meter_cannot_publish_to_these(topic):
     assert valid_topic(topic)
 
@@ -39,6 +41,7 @@ def test_a_subscription_without_wildcards_is_flat():
     assert is_flat("electricity/data")
     assert not is_flat("electricity/+/floor/+")
     assert not is_flat("electricity/#")
+    assert not is_flat("electricity/house/floor/101")
 
 
 def test_invisible_characters_are_shown():

@@ -90,6 +90,23 @@ def test_a_meter_without_an_apartment_needs_a_topic(building):
     Meter(building=building, topic="house/main").full_clean()
 
 
+def test_a_meter_cannot_take_anothers_topic(building, apartment, foreign_meter, settings):
+    foreign_meter.topic = "elsewhere/main"
+    foreign_meter.save()
+    installed = {"building": building, "apartment": apartment}
+    for topic, words in {
+        "electricity/elsewhere/floor/777": "belongs to an apartment",
+        "elsewhere/main": "A meter of another building",
+        settings.MQTT_TOPIC: "for subscriptions",
+    }.items():
+        with pytest.raises(ValidationError, match=words):
+            Meter(**installed, topic=topic).full_clean()
+    MeterFactory(apartment=apartment, topic="house/own", removed_at=NOON)
+    with pytest.raises(ValidationError, match="in the same time"):
+        Meter(**installed, topic="house/own", installed_at=NOON - dt.timedelta(hours=1)).full_clean()
+    Meter(**installed, topic="house/own", installed_at=NOON).full_clean()
+
+
 def test_an_apartment_of_another_building_is_refused(building, foreign_meter):
     with pytest.raises(ValidationError, match="in another building"):
         Meter(building=building, apartment=foreign_meter.apartment, topic="x").full_clean()

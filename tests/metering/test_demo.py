@@ -104,6 +104,20 @@ class TestEmbeddedBroker:
         wait_for(lambda: again.heard, "the message that waited")
         assert again.heard == [("electricity/house/floor/101", b"kept")]
 
+    def test_what_waited_is_not_marked_as_retained(self, connect):
+        listener = connect("riser-listener", "riser", "secret", clean=False, subscribe_to="electricity/#")
+        listener.disconnect()
+        listener.loop_stop()
+        connect("meter").publish("electricity/house/floor/101", b"kept", qos=1).wait_for_publish(10)
+        marks = []
+        again = client("riser-listener", "riser", "secret", clean=False)
+        again.on_message = lambda _client, _data, message: marks.append((message.payload, message.retain))
+        again.connect("127.0.0.1", listener.port)
+        again.loop_start()
+        wait_for(lambda: marks, "the message that waited")
+        again.loop_stop()
+        assert marks == [(b"kept", False)]
+
     def test_retained_messages_reach_only_those_who_subscribed(self, connect):
         connect("reader", subscribe_to="secret/#")
         connect("meter").publish("secret/1", b"old", qos=1, retain=True).wait_for_publish(10)

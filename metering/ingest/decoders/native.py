@@ -11,6 +11,8 @@ import msgspec
 from metering.ingest.decoders.measurement import InvalidMessage, Limits, Measurement
 
 MAX_BYTES = 64 * 1024
+# kWh; more than a power station's meter counts in a year.
+MAX_ENERGY = 1e12
 EARLIEST = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 LATEST_AHEAD = dt.timedelta(days=1)
 KINDS = {
@@ -112,6 +114,8 @@ def _check_ranges(fields: Payload, limits: Limits) -> None:
         raise _implausible("power_factor", fields.power_factor, "", 1)
     if fields.energy is not None and fields.energy < 0:
         raise InvalidMessage("negative", f"energy is below zero: {fields.energy:g} kWh.")
+    if fields.energy is not None and fields.energy > MAX_ENERGY:
+        raise _implausible("energy", fields.energy, "kWh", MAX_ENERGY)
 
 
 def _implausible(field: str, value: float, unit: str, limit: float) -> InvalidMessage:

@@ -35,12 +35,12 @@ class Command(BaseCommand):
         topic = settings.MQTT_TOPIC
         ca_file = settings.MQTT_CA_FILE if settings.MQTT_TLS else None
         client = build_client(settings.MQTT_CLIENT_ID, settings.MQTT_USERNAME, settings.MQTT_PASSWORD, ca_file)
-        filters = [f"$share/{shared}/{topic}" if shared else topic]
-        listener = Listener(client, settings.MQTT_BROKER, settings.MQTT_PORT, filters, time.monotonic, timezone.now)
+        broker = (settings.MQTT_BROKER, settings.MQTT_PORT)
+        listener = Listener(client, *broker, topic, time.monotonic, timezone.now, share=shared or "")
         store = DatabaseStore(settings.MQTT_CLIENT_ID, timezone.now)
         limits = Limits(settings.MAX_VOLTAGE, settings.MAX_CURRENT)
         loop = Loop(listener, store, time.monotonic, topic if is_flat(topic) else "", limits)
-        log.info("listening on %s as %s (pid %s)", filters[0], settings.MQTT_CLIENT_ID, os.getpid())
+        log.info("listening on %s as %s (pid %s)", topic, settings.MQTT_CLIENT_ID, os.getpid())
         notify("READY=1")
         try:
             while not self.stopping:
