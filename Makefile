@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format lock
+.PHONY: help setup run test bench lint format lock
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ test: ## Set everything up and test it
 	@sh scripts/setup.sh dev
 	@sh scripts/test_parts.sh
 	@$(PY) -m pytest
+
+bench: ## Measure, against limits and peers
+	@sh scripts/setup.sh dev
+	@for script in benchmarks/*.py; do $(PY) $$script; done
 
 lint: ## Style, types and templates
 	@sh scripts/setup.sh dev

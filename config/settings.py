@@ -10,9 +10,11 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from config.environment import Environment
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.FileAwareEnv()
+env = Environment()
 environ.Env.read_env(env.path("ENV_FILE", default=str(BASE_DIR / ".env"))())
 
 
@@ -27,7 +29,7 @@ def required(name: str, hint: str) -> str:
 # --- The web -------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = required("SECRET_KEY", "Put a long random string into .env; `make setup` writes one.")
+SECRET_KEY = required("SECRET_KEY", "A long random string; docs/install.md says how to make one.")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
 if not ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS is not set. Name the host names this site answers to, with commas.")

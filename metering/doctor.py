@@ -34,6 +34,7 @@ def examine() -> Iterator[Finding]:
     yield database
     if database.remedy:
         return
+    yield check_static_files()
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         check_sqlite, check_migrations, check_broker, check_listeners, check_buildings,
     )  # fmt: skip
@@ -50,6 +51,15 @@ def check_database() -> Finding:
     except DatabaseError as error:
         return Finding("database", str(error), "Check DATABASE_URL, and that this user may write there.")
     return Finding("database", f"{connection.vendor} answers")
+
+
+def check_static_files() -> Finding:
+    """Whether the pages' style sheets and scripts were collected."""
+    if settings.DEBUG:
+        return Finding("static files", "served from the source")
+    if (Path(settings.STATIC_ROOT) / "staticfiles.json").exists():
+        return Finding("static files", str(settings.STATIC_ROOT))
+    return Finding("static files", f"none in {settings.STATIC_ROOT}", "Run manage.py collectstatic.")
 
 
 def check_sqlite() -> Iterator[Finding]:

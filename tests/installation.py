@@ -74,6 +74,10 @@ class Process:
 
         wait_for(spoken, f"{words!r} in {self._log.name}")
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
@@ -108,6 +112,12 @@ class Installation:
         """Start a command and leave it running."""
         log = self.folder / f"{len(self.processes)}-{arguments[0]}.log"
         process = Process([sys.executable, "manage.py", *arguments], self.env | settings, log)
+        self.processes.append(process)
+        return process
+
+    def start_everything(self, **settings: str) -> Process:
+        """What `make run` ends with."""
+        process = Process([sys.executable, "scripts/run.py"], self.env | settings, self.folder / "run.log")
         self.processes.append(process)
         return process
 

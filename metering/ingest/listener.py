@@ -233,7 +233,7 @@ class Listener:
 
     def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Any) -> None:
         if self._connected and reason.is_failure:
-            self._lost(str(reason))
+            self._lost("the broker went away" if reason == "Unspecified error" else str(reason))
 
     def _on_subscribe(self, _client: mqtt.Client, _data: Any, packet_id: int, reasons: Any, _props: Any) -> None:
         topics = self._asked.pop(packet_id, [])

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import Apartment, Building, Invitation, Tenancy, User
+from metering import doctor
 from metering.models import Meter, Reading
 from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, ReadingFactory, TenancyFactory
 
@@ -175,13 +176,19 @@ class TestDoctor:
         assert "Start manage.py mqtt_listen" in said
         assert "building house: no reading yet" in said
 
+    def test_missing_static_files_are_noticed(self, settings, tmp_path):
+        settings.DEBUG, settings.STATIC_ROOT = False, tmp_path
+        assert doctor.check_static_files().remedy == "Run manage.py collectstatic."
+        (tmp_path / "staticfiles.json").touch()
+        assert doctor.check_static_files().remedy == ""
+
     def test_a_house_that_is_well(self, installation):
         installation.make_house("101")
         installation.start_listener()
         installation.manage("simulate_meters", "--building", "house", "--interval", "0", "--count", "1")
         said = installation.manage("doctor")
         assert "MEND" not in said
-        assert said.count("ok ") == 7
+        assert said.count("ok ") == 8
 
 
 def test_apartments_made_elsewhere_get_a_meter_only_once():
