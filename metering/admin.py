@@ -13,6 +13,7 @@ from accounts.models import Apartment
 from accounts.scoped_admin import ReadOnlyAdmin, ScopedAdmin
 from metering.figures import figure
 from metering.models import ListenerState, Meter, Reading, RejectedMessage
+from metering.models.instant import EPOCH
 
 
 class MeterInline(admin.TabularInline):
@@ -67,7 +68,7 @@ class MeterAdmin(ScopedAdmin):
     """Meters. Replacing one: fill in when it was removed, then add the new one."""
 
     building_path = "building"
-    list_display = ("place", "serial", "decoder", "publishes_to", "installed_at", "removed_at", "newest_reading")
+    list_display = ("place", "newest_reading", "publishes_to", "serial", "installed", "removed_at")
     list_filter = (("building", admin.RelatedOnlyFieldListFilter), InstalledFilter, "decoder")
     search_fields = ("serial", "topic", "apartment__number")
     list_select_related = ("building", "apartment__building")
@@ -85,6 +86,11 @@ class MeterAdmin(ScopedAdmin):
     @admin.display(description="topic")
     def publishes_to(self, meter: Meter) -> str:
         return meter.publishes_to
+
+    @admin.display(description="installed at", ordering="installed_at")
+    def installed(self, meter: Meter) -> Any:
+        # Meters that came with their apartment have no date of their own.
+        return meter.installed_at if meter.installed_at > EPOCH else "from the beginning"
 
     @admin.display(description="newest reading")
     def newest_reading(self, meter: Any) -> Any:
