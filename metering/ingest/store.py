@@ -27,7 +27,8 @@ BUSY_SECONDS = 2.0
 def database_faults_mean_not_now() -> Iterator[None]:
     """Busy, full, read-only, restarting: all of it passes, so nothing of it may lose a reading."""
     try:
-        close_old_connections()
+        if not connection.in_atomic_block:
+            close_old_connections()
         yield
     except (OperationalError, InterfaceError) as error:
         raise NotNow(str(error).strip().splitlines()[0] if str(error).strip() else repr(error)) from error
