@@ -92,6 +92,7 @@ class BuildingAdmin(ScopedAdmin):
 
     building_path = "pk"
     list_display = ("name", "slug", "timezone", "currency", "apartment_count")
+    list_filter = ("timezone", "currency")
     search_fields = ("name", "slug")
     filter_horizontal = ("managers",)
 

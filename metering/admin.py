@@ -188,6 +188,7 @@ class RejectedMessageAdmin(ReadOnlyAdmin):
 
     building_path = "building"
     list_display = ("received_at", "topic", "reason", "beginning")
+    list_filter = (("building", admin.RelatedOnlyFieldListFilter),)
     search_fields = ("topic", "reason")
     fields = ("received_at", "topic", "reason", "content")
     readonly_fields = ("content",)
@@ -215,6 +216,8 @@ class ListenerStateAdmin(ReadOnlyAdmin):
         "received", "stored", "duplicates", "ignored", "rejected", "rejected_by_reason",
     )  # fmt: skip
     readonly_fields = ("up",)
+    list_filter = ("broker_connected",)
+    search_fields = ("name",)
 
     def in_scope(self, request: HttpRequest, rows: models.QuerySet[ListenerState]) -> models.QuerySet[ListenerState]:
         return rows
