@@ -1,13 +1,16 @@
 """Which household, in which apartment, over which time: where every view begins."""
 
 import datetime as dt
+from collections import Counter
 from dataclasses import dataclass
 
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpRequest
 
-from accounts.models import Apartment, Building, Tenancy, User
+from accounts.models import Apartment, Building, JoinRequest, Tenancy, User
 
 SESSION_KEY = "apartment"
 
@@ -24,7 +27,8 @@ class Residence:
 
     @property
     def has_ended(self) -> bool:
-        return self.until is not None and self.until <= dt.datetime.now(dt.UTC)
+        """Whether the household has moved out by now."""
+        return self.tenancy.has_ended
 
     @classmethod
     def of(cls, tenancy: Tenancy) -> "Residence":
@@ -51,6 +55,17 @@ def find_residence(request: HttpRequest) -> Residence | None:
     return found
 
 
+def fresh_residence(session_key: str) -> Residence | None:
+    """What a page that stays open may still look at, asked of the database anew.
+
+    None once the session ended or ran out, the password changed, or the account was switched off.
+    """
+    request = HttpRequest()
+    request.session = SessionStore(session_key)
+    request.user = get_user(request)
+    return find_residence(request)
+
+
 def load_residence(request: HttpRequest) -> Residence:
     """The residence this request looks at. Raises Http404 where there is none."""
     residence = find_residence(request)
@@ -65,11 +80,17 @@ def _load(request: HttpRequest) -> Residence | None:
     tenancies = [t for t in Tenancy.objects.of(request.user) if t.moved_in <= t.apartment.building.today()]
     chosen = request.session.get(SESSION_KEY)
     # Sorting is stable, so the newest stays first among equals.
-    tenancies.sort(key=lambda t: (t.apartment_id != chosen, bool(t.until and t.until <= dt.datetime.now(dt.UTC))))
+    tenancies.sort(key=lambda t: (t.apartment_id != chosen, t.has_ended))
     return Residence.of(tenancies[0]) if tenancies else None
 
 
 def login_apartments(user: User) -> dict[str, int]:
-    """The apartment numbers an account may name at log-in, with the apartments' ids."""
-    own = Apartment.objects.filter(Q(tenancies__residents=user) | Q(join_requests__user=user))
-    return {number.lower(): pk for number, pk in own.values_list("number", "pk")}
+    """What an account may name at log-in, NUMBER or BUILDING/NUMBER, with the apartments' ids.
+
+    A number that is the user's in two buildings counts in the second form only.
+    """
+    waiting = Q(join_requests__user=user, join_requests__state=JoinRequest.State.WAITING)
+    own = Apartment.objects.filter(Q(tenancies__residents=user) | waiting).select_related("building").distinct()
+    numbers = Counter(apartment.number.lower() for apartment in own)
+    names = {f"{apartment.building.slug}/{apartment.number}".lower(): apartment.pk for apartment in own}
+    return names | {a.number.lower(): a.pk for a in own if numbers[a.number.lower()] == 1}

@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Prefetch, Q
 from django.http import HttpRequest, HttpResponse
@@ -62,7 +63,8 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):
         return rows.filter(pk__in=User.objects.filter(here | Q(pk=request.user.pk)).values("pk"))
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
-        current = Tenancy.objects.current().select_related("apartment__building")
+        own = Building.objects.managed_by(user_of(request))
+        current = Tenancy.objects.current().filter(apartment__building__in=own).select_related("apartment__building")
         return super().get_queryset(request).prefetch_related(Prefetch("tenancies", current, to_attr="homes"))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -71,6 +73,11 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):
             if request.user.is_superuser
             else [(None, {"fields": self.manager_fields})]
         )
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        # allauth keeps addresses of its own: an old one must not log in nor reset the password.
+        EmailAddress.objects.filter(user=obj).exclude(email__iexact=obj.email).delete()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
@@ -140,6 +147,10 @@ class ApartmentAdmin(ScopedAdmin):
     search_fields = ("number", "floor", "building__name")
     list_select_related = ("building",)
     list_per_page = 100
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # Its meters, readings and tenancies belong to this building.
+        return ("building",) if obj else ()
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Apartment]:
         return super().get_queryset(request).prefetch_related(households_now())
@@ -254,7 +265,12 @@ class JoinRequestAdmin(ReadOnlyAdmin):
         decide: Callable[[JoinRequest, User], bool],
         word: str,
     ) -> None:
-        decided = [decide(row, user_of(request)) for row in rows]
+        decided = []
+        for row in rows:
+            try:
+                decided.append(decide(row, user_of(request)))
+            except ValidationError as error:
+                self.message_user(request, f"{row}: {' '.join(error.messages)}", messages.ERROR)
         if any(decided):
             self.message_user(request, f"{sum(decided)} {word}.", messages.SUCCESS)
         if not all(decided):

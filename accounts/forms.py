@@ -7,6 +7,7 @@ from allauth.account.forms import LoginForm as AllauthLoginForm
 from allauth.account.forms import SignupForm
 from crispy_forms.helper import FormHelper
 from django import forms
+from django.core.validators import MaxLengthValidator
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
@@ -29,7 +30,7 @@ class PageForm(forms.Form):
 def apartment_field(**kwargs: Any) -> forms.CharField:
     """A field for the number on the door."""
     attributes = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
-    return forms.CharField(label="Apartment number", max_length=32, widget=forms.TextInput(attrs=attributes), **kwargs)
+    return forms.CharField(label="Apartment number", max_length=65, widget=forms.TextInput(attrs=attributes), **kwargs)
 
 
 class LoginForm(PageForm, AllauthLoginForm):
@@ -59,8 +60,11 @@ class LoginForm(PageForm, AllauthLoginForm):
             if number.lower() in apartments:
                 return apartments[number.lower()]
             raise get_adapter(self.request).validation_error("email_password_mismatch")
-        if len(apartments) > 1:
-            raise forms.ValidationError("You have several apartments. Give the number of the one you want to see.")
+        if len(set(apartments.values())) > 1:
+            raise forms.ValidationError(
+                "You have several apartments. Give the number of the one you want to see, "
+                "or BUILDING/NUMBER where two have the same number."
+            )
         return next(iter(apartments.values()), None)
 
     def login(self, request: HttpRequest, redirect_url: str | None = None) -> HttpResponse:
@@ -84,6 +88,7 @@ class RegisterForm(PageForm, SignupForm):
         self.fields["password"] = self.fields.pop("password1")
         self.fields["password"].help_text = "At least 8 characters; no common word, not your address, not digits only."
         self.fields["email"].widget.attrs["autofocus"] = True
+        self.fields["email"].validators.append(MaxLengthValidator(User._meta.get_field("email").max_length or 254))
         if invitation:
             self._fix_apartment(invitation.tenancy.apartment)
         elif Building.objects.count() < 2:

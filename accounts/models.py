@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Lower
@@ -19,6 +19,9 @@ from django.utils.functional import cached_property
 
 DEFAULT_BUILDING = "building"
 INVITATION_LIFETIME = dt.timedelta(days=14)
+LONGEST_INVITATION = dt.timedelta(days=365)
+# Dates people live by; the calendar's own ends have no midnight in every time zone.
+plausible_date = [MinValueValidator(dt.date(1970, 1, 2)), MaxValueValidator(dt.date(2999, 12, 31))]
 
 # These names become levels of MQTT topics and logins at the broker, hence the narrow alphabet.
 topic_level = RegexValidator(
@@ -28,7 +31,8 @@ topic_level = RegexValidator(
 
 def validate_timezone(name: str) -> None:
     """Raise ValidationError where there is no such IANA zone."""
-    if name not in zoneinfo.available_timezones():
+    # Names such as "localtime" mean another zone on every machine.
+    if name not in zoneinfo.available_timezones() or ("/" not in name and name != "UTC"):
         raise ValidationError("%(name)s is not a time zone. Use a name such as Europe/Berlin.", params={"name": name})
 
 
@@ -201,9 +205,12 @@ class Tenancy(models.Model):
     """A household in an apartment, from local midnight of moved_in to local midnight of moved_out."""
 
     apartment = models.ForeignKey(Apartment, on_delete=models.PROTECT, related_name="tenancies")
-    moved_in = models.DateField()
+    moved_in = models.DateField(validators=plausible_date)
     moved_out = models.DateField(
-        null=True, blank=True, help_text="The first day on which the household no longer lives there."
+        null=True,
+        blank=True,
+        validators=plausible_date,
+        help_text="The first day on which the household no longer lives there.",
     )
     residents = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="tenancies", blank=True)
 
@@ -247,6 +254,11 @@ class Tenancy(models.Model):
             )
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the household has moved out by now."""
+        return self.until is not None and self.until <= timezone.now()
+
+    @property
     def since(self) -> dt.datetime:
         """The first instant this household may see."""
         return self.apartment.building.midnight(self.moved_in)
@@ -287,12 +299,10 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
     """Invitations."""
 
     def usable(self, token: str) -> "Invitation | None":
-        """The invitation of this token; None where it is unknown, used or expired."""
-        return (
-            self.filter(token_hash=hash_token(token), used_at__isnull=True, expires_at__gt=timezone.now())
-            .select_related("tenancy__apartment__building")
-            .first()
-        )
+        """The invitation of this token; None where it is unknown, used, expired, or for a household that is gone."""
+        rows = self.filter(token_hash=hash_token(token), used_at__isnull=True, expires_at__gt=timezone.now())
+        invitation = rows.select_related("tenancy__apartment__building").first()
+        return None if invitation is None or invitation.tenancy.has_ended else invitation
 
 
 class Invitation(models.Model):
@@ -318,6 +328,11 @@ class Invitation(models.Model):
     def __str__(self) -> str:
         return f"Invitation to {self.tenancy.apartment}"
 
+    def clean(self) -> None:
+        super().clean()
+        if self.expires_at and not timezone.now() < self.expires_at < timezone.now() + LONGEST_INVITATION:
+            raise ValidationError({"expires_at": "Choose a time between now and a year from now."})
+
     def issue(self) -> str:
         """Save with a fresh token and return its link. The link cannot be had again later."""
         token = secrets.token_urlsafe(32)
@@ -328,6 +343,8 @@ class Invitation(models.Model):
     def accept(self, user: User) -> bool:
         """Make the user a resident. False where somebody else was faster or the time ran out."""
         now = timezone.now()
+        if self.tenancy.has_ended:
+            return False
         with transaction.atomic():
             claimed = Invitation.objects.filter(pk=self.pk, used_at__isnull=True, expires_at__gt=now)
             if not claimed.update(used_at=now, used_by=user):
@@ -375,11 +392,17 @@ class JoinRequest(models.Model):
         return True
 
     def move_in(self, manager: User) -> bool:
-        """Approve as a new household from today; the household before it ends today."""
+        """Approve as a new household from today; the household before it ends today.
+
+        Raises ValidationError where somebody moved in today already: that is another household.
+        """
         with transaction.atomic():
             if not self._decide(self.State.APPROVED, manager):
                 return False
-            open_tenancy(self.apartment, self.apartment.building.today()).residents.add(self.user)
+            tenancy = open_tenancy(self.apartment, self.apartment.building.today())
+            if tenancy.residents.exists():
+                raise ValidationError("A household moved in today already. Do they belong to it? Then approve as such.")
+            tenancy.residents.add(self.user)
         return True
 
     def refuse(self, manager: User) -> bool:

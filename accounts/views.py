@@ -4,17 +4,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from allauth.account import views as allauth_views
+from allauth.account.adapter import get_adapter
 from crispy_forms.helper import FormHelper
 from django.contrib import messages
 from django.contrib.auth import logout as end_session
 from django.contrib.auth.decorators import login_required
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts.access import SESSION_KEY, user_of
+from accounts.forms import RegisterForm
 from accounts.models import Invitation
 
 INVITATION_GONE = "This invitation was used already or has expired. Ask your building manager for a new one."
@@ -43,6 +46,15 @@ class RegisterView(allauth_views.SignupView):
         response: HttpResponse = super().dispatch(request, *args, **kwargs)
         return response
 
+    def form_valid(self, form: RegisterForm) -> HttpResponse:
+        try:
+            response: HttpResponse = super().form_valid(form)
+        except IntegrityError:
+            # The same address was registered between the look and the leap.
+            form.add_error("email", get_adapter(self.request).validation_error("email_taken"))
+            response = self.form_invalid(form)
+        return response
+
     def get_form_kwargs(self) -> dict[str, Any]:
         kwargs: dict[str, Any] = super().get_form_kwargs()
         return kwargs | {"invitation": self.invitation}
@@ -52,10 +64,13 @@ class RegisterView(allauth_views.SignupView):
         return context | {"invitation": self.invitation, "token": self.token}
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @login_required
 def accept_invitation(request: HttpRequest) -> HttpResponse:
     """Add the invitation's apartment to the account that is logged in."""
+    if request.method == "GET":
+        # The way back from a log-in; the invitation itself is in the link.
+        return redirect("dashboard")
     invitation = Invitation.objects.usable(request.POST.get("invitation", ""))
     if invitation is None or not invitation.accept(user_of(request)):
         return render(request, "accounts/notice.html", {"title": "Invitation", "text": INVITATION_GONE}, status=410)

@@ -74,6 +74,10 @@ class MeterAdmin(ScopedAdmin):
     list_select_related = ("building", "apartment__building")
     list_per_page = 50
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # A meter that changes its place would take one household's readings to another.
+        return ("building", "apartment") if obj else ()
+
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Meter]:
         newest = Reading.objects.filter(meter=models.OuterRef("pk")).order_by("-taken_at").values("taken_at")[:1]
         meters: models.QuerySet[Meter] = super().get_queryset(request)
@@ -119,7 +123,8 @@ class MeterFilter(admin.SimpleListFilter):
         return [(str(meter.pk), str(meter)) for meter in meters]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(meter=self.value()) if (self.value() or "").isdigit() else queryset
+        known = {value for value, _ in self.lookup_choices}
+        return queryset.filter(meter=self.value()) if self.value() in known else queryset
 
 
 class SavedFilter(admin.SimpleListFilter):

@@ -60,7 +60,7 @@ class PowerDataOut(Schema):
 class SaveIn(Schema):
     """What to remember about the reading."""
 
-    note: str = Field("", max_length=120)
+    note: str = Field("", max_length=120, pattern=r"^[^\x00]*$")
 
 
 class SavedOut(Schema):

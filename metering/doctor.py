@@ -7,8 +7,10 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from smtplib import SMTPException
 
 from django.conf import settings
+from django.core.mail import get_connection
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
@@ -36,7 +38,7 @@ def examine() -> Iterator[Finding]:
         return
     yield check_static_files()
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        check_sqlite, check_migrations, check_broker, check_listeners, check_buildings,
+        check_sqlite, check_migrations, check_mail, check_broker, check_listeners, check_buildings,
     )  # fmt: skip
     for check in checks:
         yield from check()
@@ -79,6 +81,17 @@ def check_migrations() -> Iterator[Finding]:
     executor = MigrationExecutor(connection)
     pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
     yield Finding("migrations", f"{len(pending)} pending", "Run manage.py migrate." if pending else "")
+
+
+def check_mail() -> Iterator[Finding]:
+    """Whether password resets could be sent."""
+    backend = settings.EMAIL_BACKEND.rpartition(".backends.")[2].partition(".")[0]
+    place = f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}" if backend == "smtp" else backend
+    try:
+        with get_connection():
+            yield Finding("mail", f"{place} answers")
+    except (OSError, SMTPException) as error:
+        yield Finding("mail", f"{place}: {error}", "Correct EMAIL_URL: without mail nobody can reset a password.")
 
 
 def check_broker() -> Iterator[Finding]:

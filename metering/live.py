@@ -6,14 +6,12 @@ each browser has a queue that holds the newest reading only, so that a slow one 
 
 import asyncio
 import contextlib
-import datetime as dt
 import json
 from collections.abc import AsyncIterator, Callable, Set
 from dataclasses import dataclass, field
 
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
-from django.utils import timezone
 
 from accounts.access import Residence
 from metering.models import Meter, Reading
@@ -71,8 +69,8 @@ class Watcher:
 watcher = Watcher()
 
 
-async def stream(residence: Residence, as_event: Callable[[Residence], dict[str, object] | None]) -> AsyncIterator[str]:
-    """Server-sent events for one household: `as_event` says what is new, None where its time has ended."""
+async def stream(residence: Residence, event_now: Callable[[], dict[str, object] | None]) -> AsyncIterator[str]:
+    """Server-sent events for one household: `event_now` says what is new, None where nothing may be shown."""
     meters = await sync_to_async(_meters_of)(residence)
     async with watcher.subscribe(meters) as subscriber:
         subscriber.woken.set()
@@ -80,15 +78,10 @@ async def stream(residence: Residence, as_event: Callable[[Residence], dict[str,
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(subscriber.woken.wait(), HEARTBEAT_SECONDS)
             subscriber.woken.clear()
-            event = await sync_to_async(as_event)(residence)
-            if event is None or has_ended(residence, timezone.now()):
+            event = await sync_to_async(event_now)()
+            if event is None:
                 return
             yield f"event: reading\ndata: {json.dumps(event)}\n\n"
-
-
-def has_ended(residence: Residence, now: dt.datetime) -> bool:
-    """Whether nothing new can come: the tenancy ended at local midnight."""
-    return residence.until is not None and residence.until <= now
 
 
 def _newest_id() -> int:

@@ -48,6 +48,10 @@ class RememberingPrinter(Printer):
         super().__init__(sys.stdout)
         self.tails: dict[str, list[str]] = {}
 
+    def has_heard_of(self, part: str) -> bool:
+        """Whether this part has said anything yet."""
+        return part in self.tails
+
     def write(self, message: Any) -> None:
         text = message.data.decode(errors="replace") if isinstance(message.data, bytes) else message.data
         self.tails[message.name] = [*self.tails.get(message.name, []), text.rstrip()][-TAIL_LINES:]
@@ -78,7 +82,7 @@ def main() -> int:
     """Runs until Ctrl-C (0) or until a part ends (1, with the reason)."""
     env = environ.Env()
     environ.Env.read_env(PROJECT / ".env")
-    port, mqtt_port = env.int("PORT", default=8000), env.int("MQTT_PORT", default=1883)
+    port, mqtt_port = read_port(env, "PORT", 8000), read_port(env, "MQTT_PORT", 1883)
     own_broker = env.str("MQTT_BROKER", default="")
     refuse_taken_port(port, "PORT")
     if not own_broker:
@@ -90,7 +94,7 @@ def main() -> int:
         environment = os.environ | {"PYTHONUNBUFFERED": "1", "PORT": str(port)}
         manager.add_process(name, command, env=environment, cwd=str(PROJECT))
     banner = BANNER.format(url=f"http://127.0.0.1:{port}/", broker=own_broker or "127.0.0.1", mqtt_port=mqtt_port)
-    threading.Thread(target=announce, args=(port, banner), daemon=True).start()
+    threading.Thread(target=announce, args=(port, printer, banner), daemon=True).start()
     manager.loop()
     ended = manager.first_ended()
     if ended is None:
@@ -117,6 +121,14 @@ def commands(port: int, embedded_broker: bool) -> dict[str, str]:
     return parts
 
 
+def read_port(env: environ.Env, variable: str, default: int) -> int:
+    """The port a variable names; ends with a sentence to act on where it names none."""
+    given = env.str(variable, default=str(default))
+    if not given.isdigit() or not 0 < int(given) < 65536:
+        sys.exit(f"{variable} must be a port, a number from 1 to 65535; it is {given!r}.")
+    return int(given)
+
+
 def refuse_taken_port(port: int, variable: str) -> None:
     """Ends with a sentence to act on where somebody else has the port."""
     with socket.socket() as probe:
@@ -127,14 +139,14 @@ def refuse_taken_port(port: int, variable: str) -> None:
             sys.exit(f"Port {port} is taken ({error.strerror}). Choose another: {variable}={port + 1} make run")
 
 
-def announce(port: int, banner: str) -> None:
-    """Print the banner once the web answers and the listener has reached the broker."""
+def announce(port: int, printer: RememberingPrinter, banner: str) -> None:
+    """Print the banner once the web answers, the listener has reached the broker and the meters publish."""
     ready = f"http://127.0.0.1:{port}/readyz"
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(ready, timeout=2) as answer:
-                if json.load(answer).get("broker") == "connected":
+                if json.load(answer).get("broker") == "connected" and printer.has_heard_of("meters"):
                     print(banner, flush=True)
                     return
         except (urllib.error.URLError, OSError) as error:

@@ -44,4 +44,4 @@ fi
 
 say "Bringing the database up to date"
 .venv/bin/python manage.py migrate --verbosity 0
-.venv/bin/python manage.py createcachetable
+.venv/bin/python manage.py createcachetable --verbosity 0

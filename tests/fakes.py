@@ -44,7 +44,7 @@ class FakeSession:
         self.waiting: list[Delivery] = []
         self.acknowledged: list[Delivery] = []
         self.subscribed: list[str] = []
-        self.is_connected = True
+        self.is_listening = True
         self.lost_session_at = 0
         self.store: FakeStore | None = None
         self.forgotten_first = -1

@@ -104,6 +104,7 @@ class Installation:
         shutil.copy(template, self.database)
         self.env = environment(self.database, mqtt_port, **settings)
         self.processes: list[Process] = []
+        self.web_port = free_port()
 
     def manage(self, *arguments: str) -> str:
         return run_manage(self.env, *arguments)
@@ -127,12 +128,12 @@ class Installation:
         return listener
 
     def start_web(self) -> str:
-        """The address of a web server that answers."""
-        port = free_port()
+        """The address of a web server that answers; the same one every time."""
+        port = self.web_port
         command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1"]
         command += ["--port", str(port), "--lifespan", "off", "--timeout-graceful-shutdown", "1"]
-        web = Process(command, self.env | {"SITE_URL": f"http://127.0.0.1:{port}"}, self.folder / "web.log")
-        self.processes.append(web)
+        self.web = Process(command, self.env | {"SITE_URL": f"http://127.0.0.1:{port}"}, self.folder / "web.log")
+        self.processes.append(self.web)
         wait_for(lambda: answers(port), "the web server answers")
         return f"http://127.0.0.1:{port}"
 

@@ -26,7 +26,7 @@ TABLE = {
     "login": ("/login", 200, 302),
     "register": ("/register", 200, 302),
     "logout": ("/logout", 302, 200),
-    "invitation": ("/invitation", 405, 405),
+    "invitation": ("/invitation", LOGIN, 302),
     "password": ("/password", LOGIN, 200),
     "password/reset": ("/password/reset", 200, 200),
     "password/reset/sent": ("/password/reset/sent", 200, 200),

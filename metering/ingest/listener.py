@@ -77,8 +77,7 @@ class Listener:
         self._now = now
         self._connection = 0
         self._lost_session_at = 0
-        self._alive = False
-        self._connected = False
+        self._alive = self._connected = self._listening = False
         self._refusal = ""
         self._delay = FIRST_DELAY_SECONDS
         self._try_at = 0.0
@@ -92,9 +91,9 @@ class Listener:
         client.on_subscribe = self._on_subscribe
 
     @property
-    def is_connected(self) -> bool:
-        """Whether the broker has accepted the session."""
-        return self._connected
+    def is_listening(self) -> bool:
+        """Whether the broker has accepted the session and granted the subscription."""
+        return self._listening
 
     @property
     def connection(self) -> int:
@@ -165,7 +164,7 @@ class Listener:
             select.select([], [socket], [], FAREWELL_SECONDS)
             self._check(self._client.loop_write())
         self._client.disconnect()
-        self._alive = self._connected = False
+        self._alive = self._connected = self._listening = False
 
     def _connect(self, timeout: float) -> bool:
         """Try once the delay is over; False where there is still no connection after waiting for it."""
@@ -207,8 +206,7 @@ class Listener:
             self._lost(mqtt.error_string(result).rstrip("."))
 
     def _lost(self, reason: str) -> None:
-        self._alive = False
-        self._connected = False
+        self._alive = self._connected = self._listening = False
         self._answer_by = None
         self._try_at = self._clock() + self._delay
         self._delay = min(self._delay * 2, LONGEST_DELAY_SECONDS)
@@ -227,7 +225,6 @@ class Listener:
         self._delay = FIRST_DELAY_SECONDS
         if not flags.session_present:
             self._lost_session_at = self._connection
-        log.info("connected to the broker at %s:%s", self._host, self._port)
         self._subscribed = set()
         self._asked = {}
 
@@ -240,6 +237,9 @@ class Listener:
         refused = [topic for topic, reason in zip(topics, reasons, strict=False) if reason.is_failure]
         if self._main_filter in refused:
             self._refusal = f"The broker refuses the subscription to {self._main_filter}."
+        elif self._main_filter in topics:
+            self._listening = True
+            log.info("connected to the broker at %s:%s", self._host, self._port)
         elif refused:
             log.error("the broker refuses the subscription to %s: these meters are not heard", ", ".join(refused))
 

@@ -22,7 +22,7 @@ class Session(Protocol):
     """What the loop needs of the connection to the broker."""
 
     @property
-    def is_connected(self) -> bool: ...
+    def is_listening(self) -> bool: ...
 
     @property
     def lost_session_at(self) -> int: ...
@@ -94,7 +94,7 @@ class Loop:
     @property
     def status(self) -> str:
         """One line for the operator."""
-        broker = "connected to the broker" if self._session.is_connected else "waiting for the broker"
+        broker = "connected to the broker" if self._session.is_listening else "waiting for the broker"
         return f"{broker}; database not available" if self._retry_at is not None else broker
 
     def farewell(self) -> None:
@@ -123,7 +123,7 @@ class Loop:
 
     def _beat(self) -> None:
         """Now and then, and when the connection changes: a heartbeat, and topics of new meters."""
-        connected = self._session.is_connected
+        connected = self._session.is_listening
         if connected == self._was_connected and self._clock() < self._next_beat:
             return
         self._next_beat = self._clock() + BEAT_SECONDS

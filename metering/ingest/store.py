@@ -99,7 +99,7 @@ class DatabaseStore:
         with database_faults_mean_not_now():
             self._open()
             state = ListenerState.objects.filter(pk=self._state_id)
-            state.update(heartbeat_at=now)
+            state.update(heartbeat_at=now, stopped_at=None)
             state.exclude(broker_connected=is_connected).update(broker_connected=is_connected, broker_changed_at=now)
 
     def farewell(self) -> None:

@@ -3,11 +3,13 @@
 import datetime as dt
 from typing import Any
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Func
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 MICROSECOND = dt.timedelta(microseconds=1)
 
 
@@ -17,8 +19,12 @@ def to_microseconds(instant: dt.datetime) -> int:
 
 
 def from_microseconds(microseconds: int) -> dt.datetime:
-    """The aware UTC instant of that many microseconds since 1970-01-01."""
-    return EPOCH + dt.timedelta(microseconds=microseconds)
+    """The aware UTC instant of that many microseconds since 1970-01-01.
+
+    One that a calendar cannot show, in whatever way it got there, is moved into the range: a single
+    odd row must not stop the listener or a page.
+    """
+    return EPOCH + dt.timedelta(microseconds=min(max(microseconds, 0), to_microseconds(LATEST)))
 
 
 class InstantField(models.DateTimeField):
@@ -28,6 +34,8 @@ class InstantField(models.DateTimeField):
     more in each index. This field stores microseconds since 1970 in an 8-byte integer instead, and
     timestamptz on PostgreSQL.
     """
+
+    default_validators = [MinValueValidator(EPOCH), MaxValueValidator(LATEST)]
 
     def get_internal_type(self) -> str:
         # A name of its own keeps Django's text converter for SQLite away.

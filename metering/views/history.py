@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import Residence, load_residence
-from accounts.models import Building
+from accounts.models import Building, plausible_date
 from metering.curve import curve
 from metering.models import Reading
 
@@ -35,8 +35,8 @@ class HistoryForm(forms.Form):
     """What to show. The URL holds it, so that a page can be kept and sent."""
 
     show = forms.ChoiceField(choices=[("all", "All readings"), ("saved", "Saved readings")], required=False)
-    since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(label="From", required=False, validators=plausible_date)
+    until = forms.DateField(label="To", required=False, validators=plausible_date)
     sort = forms.ChoiceField(
         choices=[(sign + name, name) for name in COLUMNS for sign in ("", "-")],
         required=False,
@@ -71,7 +71,7 @@ def history(request: HttpRequest) -> HttpResponse:
     first, last = choice.get("since"), choice.get("until")
     if not saved_only and not (first or last):
         # All readings of all time are a great many: begin with today.
-        first = last = residence.building.today()
+        first = last = _last_day(residence)
     readings = _between(Reading.objects.of(residence), residence.building, first, last)
     readings = readings.saved() if saved_only else readings
     sort = choice.get("sort") or NEWEST_FIRST
@@ -80,6 +80,8 @@ def history(request: HttpRequest) -> HttpResponse:
         "saved_only": saved_only,
         "first": first,
         "last": last,
+        "since": form["since"].value() or first,
+        "until": form["until"].value() or last,
         "statistics": readings.aggregate(average=Avg("power"), maximum=Max("power"), number=Count("pk")),
         "columns": _columns(request, sort),
         "page": Paginator(_ordered(readings, sort), PAGE_SIZE).get_page(request.GET.get("page")),
@@ -87,6 +89,12 @@ def history(request: HttpRequest) -> HttpResponse:
         "curve": None if saved_only else _curve(readings, residence, first, last),
     }
     return render(request, "metering/history.html", context)
+
+
+def _last_day(residence: Residence) -> dt.date:
+    """Today, or the last day before the household moved out."""
+    today, moved_out = residence.building.today(), residence.tenancy.moved_out
+    return min(today, moved_out - dt.timedelta(days=1)) if moved_out else today
 
 
 def _between(readings: QuerySet[Reading], building: Building, first: dt.date | None, last: dt.date | None) -> Any:

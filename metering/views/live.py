@@ -7,8 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from accounts.access import Residence, load_residence, user_of
-from accounts.models import Tenancy
+from accounts.access import fresh_residence, load_residence
 from metering.api import as_json
 from metering.live import stream
 from metering.power_data import power_data
@@ -21,12 +20,17 @@ async def live(request: HttpRequest) -> HttpResponseBase:
         # A browser's stream cannot follow a redirect to the log-in page.
         return HttpResponse("Log in first.\n", status=401, content_type="text/plain")
     residence = await sync_to_async(load_residence)(request)
-    user, session = await sync_to_async(user_of)(request), request.session
+    if residence.has_ended:
+        # Nothing new can come; this answer keeps a browser from asking again.
+        return HttpResponse(status=204)
+    session_key = request.session.session_key or ""
 
-    def event(residence: Residence) -> dict[str, Any] | None:
-        """The latest reading; None once the user logged out or was taken off the tenancy."""
-        allowed = session.exists(session.session_key or "") and Tenancy.objects.of(user).filter(pk=residence.tenancy.pk)
-        return as_json(power_data(residence, timezone.now())) if allowed else None
+    def event() -> dict[str, Any] | None:
+        """The latest reading, seen with fresh eyes; None once this visitor may not see new ones any more."""
+        now = fresh_residence(session_key)
+        if now is None or now.tenancy.pk != residence.tenancy.pk or now.has_ended:
+            return None
+        return as_json(power_data(now, timezone.now()))
 
     return StreamingHttpResponse(
         stream(residence, event),

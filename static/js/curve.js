@@ -65,7 +65,7 @@
   }
 
   async function refresh() {
-    const answer = await fetch(url, { headers: { Accept: "application/json" } }).catch(() => null);
+    const answer = await fetch(url, { cache: "no-store", headers: { Accept: "application/json" } }).catch(() => null);
     // Without an answer the old curve stays; the dashboard says that the connection is gone.
     if (!answer?.ok) return;
     data = await answer.json();

@@ -33,7 +33,7 @@
   }
 
   async function latest() {
-    const answer = await fetch(now.dataset.url, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(5000) });
+    const answer = await fetch(now.dataset.url, { cache: "no-store", headers: { Accept: "application/json" }, signal: AbortSignal.timeout(5000) });
     // The session ended or the apartment is no longer ours: the server knows which page comes next.
     if ([401, 403, 404].includes(answer.status)) location.reload();
     if (!answer.ok) throw new Error(`status ${answer.status}`);

@@ -1,10 +1,14 @@
+import datetime as dt
+
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 
 from accounts.models import Building, Invitation, JoinRequest, Tenancy, User
 from tests.factories import ApartmentFactory, BuildingFactory, TenancyFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
+NEXT_WEEK = str(dt.date.today() + dt.timedelta(days=7))  # noqa: DTZ011 - any day near will do
 ACTION = "/admin/accounts/joinrequest/"
 
 
@@ -60,7 +64,7 @@ def test_requests_of_other_buildings_cannot_be_decided(as_manager, elsewhere):
 
 
 def test_an_invitation_shows_its_link_once(as_manager, tenancy):
-    form = {"tenancy": tenancy.pk, "expires_at_0": "2099-01-01", "expires_at_1": "00:00:00"}
+    form = {"tenancy": tenancy.pk, "expires_at_0": NEXT_WEEK, "expires_at_1": "00:00:00"}
     page = as_manager.post("/admin/accounts/invitation/add/", form).content.decode()
     token = page.partition("register?invitation=")[2].partition('"')[0]
     invitation = Invitation.objects.usable(token)
@@ -74,7 +78,7 @@ def test_an_invitation_shows_its_link_once(as_manager, tenancy):
 def test_an_invitation_to_another_building_is_refused(as_manager, tenancy, elsewhere):
     page = as_manager.get("/admin/accounts/invitation/add/").content.decode()
     assert "elsewhere/777" not in page
-    form = {"tenancy": elsewhere.pk, "expires_at_0": "2099-01-01", "expires_at_1": "00:00:00"}
+    form = {"tenancy": elsewhere.pk, "expires_at_0": NEXT_WEEK, "expires_at_1": "00:00:00"}
     assert as_manager.post("/admin/accounts/invitation/add/", form).status_code == 200
     assert Invitation.objects.count() == 0
 
@@ -125,3 +129,59 @@ def test_a_superuser_makes_accounts_and_buildings(db):
     form = {"slug": "birch", "name": "Birch", "timezone": "Europe/Berlin", "currency": "EUR"}
     assert client.post("/admin/accounts/building/add/", form).status_code == 302
     assert Building.objects.get().slug == "birch"
+
+
+def test_a_manager_does_not_see_where_people_live_elsewhere(as_manager, resident, elsewhere):
+    elsewhere.residents.add(resident)
+    page = as_manager.get("/admin/accounts/user/").content.decode()
+    assert "house/101" in page
+    assert "elsewhere" not in page
+
+
+def test_an_apartment_stays_in_its_building(as_manager, manager, apartment, elsewhere):
+    elsewhere.apartment.building.managers.add(manager)
+    form = {"building": elsewhere.apartment.building.pk, "number": "101", "floor": "2",
+            "meters-TOTAL_FORMS": 0, "meters-INITIAL_FORMS": 0}  # fmt: skip
+    assert as_manager.post(f"/admin/accounts/apartment/{apartment.pk}/change/", form).status_code == 302
+    apartment.refresh_from_db()
+    assert (apartment.building.slug, apartment.floor) == ("house", "2")
+
+
+def test_a_new_household_is_not_mixed_with_one_that_moved_in_today(as_manager, waiting, apartment):
+    other = JoinRequest.objects.create(user=UserFactory(), apartment=apartment)
+    act(as_manager, "move_in", waiting)
+    page = act(as_manager, "move_in", other).content.decode()
+    assert "A household moved in today already." in page
+    other.refresh_from_db()
+    assert other.state == "waiting"
+    assert Tenancy.objects.get().residents.count() == 1
+
+
+def test_a_request_that_a_later_tenancy_forbids_is_explained(as_manager, waiting, apartment):
+    TenancyFactory(apartment=apartment, moved_in=dt.date(2900, 1, 1))
+    page = act(as_manager, "join_household", waiting).content.decode()
+    assert "has a tenancy from 2900-01-01" in page
+
+
+@pytest.mark.parametrize("expires", ["0001-01-01", "9999-12-31", "2020-01-01"])
+def test_an_invitation_expires_at_a_sensible_time(as_manager, tenancy, expires):
+    form = {"tenancy": tenancy.pk, "expires_at_0": expires, "expires_at_1": "23:59:59"}
+    page = as_manager.post("/admin/accounts/invitation/add/", form).content.decode()
+    assert "Choose a time between now and a year from now." in page
+
+
+@pytest.mark.parametrize("date", ["0001-01-01", "9999-12-31"])
+def test_a_tenancy_has_sensible_dates(as_manager, apartment, date):
+    form = {"apartment": apartment.pk, "moved_in": date, "moved_out": ""}
+    assert as_manager.post("/admin/accounts/tenancy/add/", form).status_code == 200
+    assert Tenancy.objects.count() == 0
+
+
+def test_an_address_that_was_changed_counts_no_more(resident):
+    client = Client()
+    client.force_login(User.objects.create_superuser("root@example.org", "x"))
+    EmailAddress.objects.create(user=resident, email=resident.email)
+    form = {"email": "newer@example.org", "is_active": "on"}
+    assert client.post(f"/admin/accounts/user/{resident.pk}/change/", form).status_code == 302
+    assert not EmailAddress.objects.exists()
+    assert User.objects.get(pk=resident.pk).email == "newer@example.org"

@@ -46,12 +46,24 @@ def test_an_account_with_several_apartments_names_one(resident):
     other = ApartmentFactory(number="301")
     TenancyFactory(apartment=other).residents.add(resident)
     _, response = log_in("resident@example.org")
-    assert response.context["form"].non_field_errors() == [
-        "You have several apartments. Give the number of the one you want to see."
-    ]
+    assert response.context["form"].non_field_errors()[0].startswith("You have several apartments. Give the number")
     for number in ("101", "301"):
         client, response = log_in("resident@example.org", apartment=number)
         assert client.get("/api/power-data").json()["apartment"] == number
+
+
+def test_the_same_number_in_two_buildings(resident):
+    other = ApartmentFactory(number="101", floor="9")
+    TenancyFactory(apartment=other).residents.add(resident)
+    assert log_in("resident@example.org", apartment="101")[1].status_code == 200
+    for name, floor in ((f"{other.building.slug}/101", "9"), ("HOUSE/101", "1")):
+        client, _ = log_in("resident@example.org", apartment=name)
+        assert client.get("/api/power-data").json()["floor"] == floor
+
+
+def test_a_refused_request_is_no_apartment(resident, neighbour_apartment, manager):
+    JoinRequest.objects.create(user=resident, apartment=neighbour_apartment).refuse(manager)
+    assert log_in("resident@example.org")[1].status_code == 302
 
 
 def test_a_manager_without_an_apartment_goes_to_the_building(manager):
@@ -113,6 +125,13 @@ class TestPasswordReset:
         assert client.post(action, new).status_code == 302
         assert log_in("resident@example.org", "another horse 8")[1].status_code == 302
         assert "used already" in Client().get(link, follow=True).content.decode()
+
+    def test_without_a_mail_server_it_looks_the_same_and_the_log_says_so(self, resident, settings, caplog):
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+        response = Client().post("/password/reset", {"email": "resident@example.org"}, follow=True)
+        assert "Look into your mail" in response.content.decode()
+        assert "check EMAIL_URL" in caplog.text
 
     def test_an_unknown_address_looks_the_same_and_gets_nothing(self):
         response = Client().post("/password/reset", {"email": "nobody@example.org"}, follow=True)

@@ -88,6 +88,9 @@ class TestNames:
     def test_a_time_zone_is_a_real_one(self):
         with pytest.raises(ValidationError, match="Mars/Phobos is not a time zone"):
             Building(slug="x", name="x", timezone="Mars/Phobos").full_clean()
+        with pytest.raises(ValidationError, match="localtime is not a time zone"):
+            Building(slug="x", name="x", timezone="localtime").full_clean()
+        Building(slug="x", name="x", timezone="UTC").full_clean()
 
     def test_days_of_23_and_25_hours(self, building):
         spring, autumn = dt.date(2026, 3, 29), dt.date(2026, 10, 25)

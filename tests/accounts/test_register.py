@@ -119,3 +119,27 @@ class TestThroughAnInvitation:
         assert invitation.accept(other)
         assert not Invitation.objects.get().accept(User.objects.create_user("second@example.org"))
         assert tenancy.residents.get() == other
+
+
+class TestAtTheSameMoment:
+    def test_the_address_was_registered_between_look_and_leap(self, apartment, monkeypatch):
+        User.objects.create_user("new@example.org", "x")
+        monkeypatch.setattr("accounts.forms.RegisterForm.validate_unique_email", lambda _self, value: value)
+        _, response = register()
+        assert "This email address has an account already." in str(response.context["form"].errors["email"])
+        assert JoinRequest.objects.count() == 0
+
+
+def test_an_invitation_ends_with_the_household(tenancy):
+    invitation = Invitation(tenancy=tenancy)
+    token = invitation.issue().partition("=")[2]
+    tenancy.moved_out = dt.date(2025, 6, 1)
+    tenancy.save()
+    assert Invitation.objects.usable(token) is None
+    invitation.refresh_from_db()
+    assert not invitation.accept(User.objects.create_user("late@example.org"))
+
+
+def test_an_address_fits_into_the_account(apartment):
+    _, response = register(email=f"{'x' * 60}@{'y' * 60}.{'z' * 60}.{'w' * 60}.{'v' * 60}.org")
+    assert "email" in response.context["form"].errors

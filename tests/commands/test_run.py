@@ -73,6 +73,13 @@ def test_a_taken_port_is_named_with_its_variable(house, ports, tmp_path, variabl
         assert f"{variable}={taken.port + 1} make run" in riser.said
 
 
+@pytest.mark.parametrize("port", ["abc", "70000", "-1"])
+def test_what_is_no_port_is_named(house, ports, port):
+    riser = house.start_everything(**ports | {"PORT": port})
+    assert riser.wait() == 1
+    assert riser.said == f"PORT must be a port, a number from 1 to 65535; it is '{port}'.\n"
+
+
 def test_with_a_broker_of_ones_own_none_is_started(house, ports, broker):
     riser = house.start_everything(**ports | {"MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(broker.port)})
     riser.wait_until_it_says("Ctrl-C")

@@ -128,7 +128,7 @@ def test_its_heart_beats_now_and_then_and_when_the_connection_changes(scene):
     scene.clock.advance(BEAT_SECONDS)
     scene.loop.step()
     assert scene.store.beats == [True, True]
-    scene.session.is_connected = False
+    scene.session.is_listening = False
     scene.loop.step()
     assert scene.store.beats == [True, True, False]
 

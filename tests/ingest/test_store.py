@@ -278,6 +278,14 @@ def test_the_heartbeat_tells_of_the_broker(store):
     assert ListenerState.objects.get().heartbeat_at == NOON
 
 
+def test_who_beats_was_not_stopped(store):
+    store.beat(True)
+    store.farewell()
+    assert ListenerState.objects.get().stopped_at
+    store.beat(True)
+    assert ListenerState.objects.get().stopped_at is None
+
+
 def test_a_batch_costs_the_same_number_of_queries_whatever_its_size(store, building, django_assert_max_num_queries):
     apartments = [ApartmentFactory(building=building) for _ in range(40)]
     Meter.objects.ensure_native(apartments)

@@ -110,3 +110,34 @@ def test_a_meter_cannot_take_anothers_topic(building, apartment, foreign_meter, 
 def test_an_apartment_of_another_building_is_refused(building, foreign_meter):
     with pytest.raises(ValidationError, match="in another building"):
         Meter(building=building, apartment=foreign_meter.apartment, topic="x").full_clean()
+
+
+def test_a_meter_keeps_its_apartment(as_manager, meter, neighbour_apartment):
+    form = {"apartment": neighbour_apartment.pk, "serial": "7", "decoder": "native", "topic": "house/own",
+            "installed_at_0": "2026-01-01", "installed_at_1": "00:00:00"}  # fmt: skip
+    assert as_manager.post(f"/admin/metering/meter/{meter.pk}/change/", form).status_code == 302
+    meter.refresh_from_db()
+    assert (meter.apartment.number, meter.serial) == ("101", "7")
+
+
+@pytest.mark.parametrize("date", ["0001-01-01", "9999-12-31"])
+def test_a_meter_was_installed_at_a_sensible_time(as_manager, meter, date):
+    form = {"decoder": "native", "topic": "", "installed_at_0": date, "installed_at_1": "00:00:00"}
+    response = as_manager.post(f"/admin/metering/meter/{meter.pk}/change/", form)
+    assert response.status_code == 200
+    assert "installed_at" in response.context["adminform"].form.errors
+
+
+def test_one_odd_instant_stops_no_page(as_manager, as_resident, meter):
+    ReadingFactory(meter=meter)
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("UPDATE metering_meter SET installed_at = %s", [-62_135_600_000_000_000])
+    page_of(as_manager, "meter/")
+    assert as_resident.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("value", ["²", "9" * 40, "nonsense", "-1"])
+def test_a_meter_that_does_not_exist_narrows_nothing_down(as_manager, meter, value):
+    ReadingFactory(meter=meter, voltage=231.25)
+    assert "231.25" in page_of(as_manager, f"reading/?meter={value}")

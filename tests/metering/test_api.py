@@ -163,6 +163,7 @@ class TestSaveReading:
     def test_a_note_has_its_limits(self, as_resident, meter):
         ReadingFactory(meter=meter)
         assert self.save(as_resident, "x" * 121).status_code == 422
+        assert self.save(as_resident, "a\0b").status_code == 422
         assert Reading.objects.saved().count() == 0
 
     def test_it_takes_a_csrf_token(self, resident, meter):

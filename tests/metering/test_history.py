@@ -109,3 +109,17 @@ def test_a_note_is_only_text(as_resident, meter):
     page = as_resident.get("/history").content.decode()
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert" in page
+
+
+@pytest.mark.parametrize("query", ["since=0001-01-01", "until=9999-12-31", "since=1969-12-31&until=3000-01-01"])
+def test_days_outside_of_the_calendar_are_explained(as_resident, readings, query):
+    response = as_resident.get(f"/history?{query}")
+    assert response.status_code == 200
+    assert response.context["form"].errors
+    assert query.partition("=")[2].partition("&")[0] in response.content.decode()
+
+
+def test_who_moved_out_begins_with_the_last_day(as_resident, tenancy, readings):
+    tenancy.moved_out = dt.date(2026, 11, 23)
+    tenancy.save()
+    assert shown(as_resident.get("/history")) == [900]
