@@ -202,7 +202,7 @@ class RejectedMessageAdmin(ReadOnlyAdmin):
     @admin.display(description="message")
     def beginning(self, message: RejectedMessage) -> str:
         text = message.payload_text
-        return text if len(text) <= 60 else f"{text[:60]}…"
+        return text if len(text) <= 40 else f"{text[:40]}…"
 
     @admin.display(description="message")
     def content(self, message: RejectedMessage) -> str:
