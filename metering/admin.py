@@ -192,7 +192,7 @@ class RejectedMessageAdmin(ReadOnlyAdmin):
     """Messages that were refused, and why."""
 
     building_path = "building"
-    list_display = ("received_at", "topic", "reason", "beginning")
+    list_display = ("received_at", "reason", "topic", "beginning")
     list_filter = (("building", admin.RelatedOnlyFieldListFilter),)
     search_fields = ("topic", "reason")
     fields = ("received_at", "topic", "reason", "content")
