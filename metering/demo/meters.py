@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 import paho.mqtt.client as mqtt
@@ -22,7 +23,8 @@ class SimulatedMeter:
         self.topic = native_topic(apartment.building.slug, apartment.number)
         self._apartment = apartment
         self._household = Household(str(apartment), apartment.building.zone)
-        self._own: set[bytes] = set()
+        # Published and not heard yet; a steady load makes equal messages, so they are counted.
+        self._own: Counter[bytes] = Counter()
         self._silent_until = 0.0
 
     def message(self, instant: dt.datetime, clock: float) -> bytes | None:
@@ -30,7 +32,7 @@ class SimulatedMeter:
         if clock < self._silent_until:
             return None
         payload = self._payload(self._household.sample(instant))
-        self._own.add(payload)
+        self._own[payload] += 1
         return payload
 
     def heard(self, payload: bytes, clock: float) -> None:
@@ -38,8 +40,8 @@ class SimulatedMeter:
 
         So that who tries Riser out by hand sees their own reading, and not the next simulated one.
         """
-        if payload in self._own:
-            self._own.discard(payload)
+        if self._own[payload] > 0:
+            self._own -= Counter([payload])
         else:
             self._silent_until = clock + STEP_ASIDE_SECONDS
 

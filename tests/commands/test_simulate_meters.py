@@ -2,7 +2,10 @@ import signal
 
 import pytest
 
+from metering.demo.meters import SimulatedMeter
 from tests.broker import Broker
+from tests.factories import ApartmentFactory
+from tests.fakes import NOON
 from tests.installation import run_manage
 from tests.waiting import wait_for
 
@@ -45,6 +48,20 @@ def test_a_meter_steps_aside_where_somebody_publishes_by_hand(demo, broker):
     assert pytest.approx(507.15) in last
     meters.signal(signal.SIGTERM)
     assert meters.wait() == 0
+
+
+@pytest.mark.django_db
+def test_equal_messages_of_its_own_do_not_silence_a_meter():
+    meter = SimulatedMeter(ApartmentFactory())
+    first, second = meter.message(NOON, 0.0), meter.message(NOON, 0.0)
+    assert first == second
+    meter.heard(first, 0.0)
+    meter.heard(second, 0.0)
+    assert meter.message(NOON, 1.0)
+    meter.heard(first, 1.0)
+    meter.heard(b"by hand", 1.0)
+    assert meter.message(NOON, 60.9) is None
+    assert meter.message(NOON, 61.1)
 
 
 def test_a_building_that_does_not_exist_is_named(demo):
