@@ -53,8 +53,8 @@ def make_house() -> None:
         cursor.execute(
             f"""
             WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS - 1})
-            INSERT INTO metering_reading (meter_id, taken_at, received_at, voltage, current, power, note, saved_at)
-            SELECT 1 + i % {METERS}, 1790000000000000 + i * 25000, 1790000000000000 + i * 25000, 230.0, 2.0, 460.0, '',
+            INSERT INTO metering_reading (meter_id, taken_at, voltage, current, power, note, saved_at)
+            SELECT 1 + i % {METERS}, 1790000000000000 + i * 25000, 230.0, 2.0, 460.0, '',
                    CASE WHEN i % 100000 = 7 THEN 1790000000000000 + i * 25000 END
             FROM n
             """

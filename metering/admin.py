@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.utils.functional import cached_property
 
 from accounts.admin import ApartmentAdmin
@@ -14,6 +15,7 @@ from accounts.scoped_admin import ReadOnlyAdmin, ScopedAdmin
 from metering.figures import figure
 from metering.models import ListenerState, Meter, Reading, RejectedMessage
 from metering.models.instant import EPOCH
+from metering.storage import measure_storage
 
 
 class MeterInline(admin.TabularInline):
@@ -219,13 +221,28 @@ class ListenerStateAdmin(ReadOnlyAdmin):
     fields = (
         "name", "up", "started_at", "stopped_at", "heartbeat_at", "broker_connected", "broker_changed_at",
         "received", "stored", "duplicates", "ignored", "rejected", "rejected_by_reason",
+        "batches", "batch_size", "waited", "time_in_database", "database_size",
     )  # fmt: skip
-    readonly_fields = ("up",)
+    readonly_fields = ("up", "waited", "time_in_database", "database_size")
     list_filter = ("broker_connected",)
     search_fields = ("name",)
 
     def in_scope(self, request: HttpRequest, rows: models.QuerySet[ListenerState]) -> models.QuerySet[ListenerState]:
         return rows
+
+    @admin.display(description="oldest message of that batch had waited")
+    def waited(self, listener: ListenerState) -> str:
+        return f"{listener.batch_wait:.2f} s"
+
+    @admin.display(description="time in the database per batch")
+    def time_in_database(self, listener: ListenerState) -> str:
+        return f"{1000 * listener.commit_seconds / max(1, listener.batches):.1f} ms on average"
+
+    @admin.display(description="size of the database")
+    def database_size(self, listener: ListenerState) -> str:
+        storage = measure_storage()
+        size = filesizeformat(storage.database)
+        return size if storage.wal is None else f"{size}, and {filesizeformat(storage.wal)} of write-ahead log"
 
     @admin.display(boolean=True)
     def up(self, listener: ListenerState) -> bool:

@@ -64,7 +64,6 @@ class ReadingFactory(DjangoModelFactory):
 
     meter = factory.SubFactory(MeterFactory)
     taken_at = factory.LazyFunction(lambda: dt.datetime.now(dt.UTC))
-    received_at = factory.SelfAttribute("taken_at")
     voltage = 230.0
     current = 2.0
     power = factory.LazyAttribute(lambda reading: reading.voltage * reading.current)

@@ -76,7 +76,6 @@ def _reading(meter: Meter, household: Household, instant: dt.datetime) -> Readin
     return Reading(
         meter_id=meter.pk,
         taken_at=instant,
-        received_at=instant,
         voltage=sample.voltage,
         current=sample.current,
         power=sample.power,

@@ -117,13 +117,20 @@ class Listener:
         if batch.is_overfull:
             select.select([], [], [], timeout)
         while not batch.is_overfull and self._is_readable(timeout):
-            self._check(self._client.loop_read())
+            self._read_into(batch)
             if batch.is_due or not self._alive:
                 break
             timeout = 0.0
         self._keep_alive()
         if self._refusal:
             raise BrokerRefused(self._refusal)
+
+    def _read_into(self, batch: Batch[Delivery]) -> None:
+        """Read packet after packet, without asking each time whether there is one, until none brings a message."""
+        count = -1
+        while len(batch) != count and self._alive and not batch.is_due:
+            count = len(batch)
+            self._check(self._client.loop_read())
 
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
         """Tell the broker that these are stored, in order of receipt, on the connection they came by."""

@@ -1,14 +1,19 @@
 """Which meter's reading it is, asked of the database once per batch so that it is never out of date."""
 
 import datetime as dt
+import logging
 from collections import defaultdict
 from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
 
 from accounts.models import DEFAULT_BUILDING, Apartment, Building
 from metering.ingest.decoders import InvalidMessage
 from metering.ingest.delivery import Accepted
 from metering.ingest.topics import Address
 from metering.models import Meter
+
+log = logging.getLogger("riser.listener")
 
 
 @dataclass(slots=True, frozen=True)
@@ -69,14 +74,23 @@ class Routes:
         slugs = {self._slug(address) for address in addresses}
         apartments = Apartment.objects.filter(
             building__slug__in=slugs, number__in={address.apartment for address in addresses}
-        ).select_related("building")
-        places = {apartment.pk: (apartment.building.slug, apartment.number) for apartment in apartments}
+        )
+        places = {pk: (slug, number) for pk, slug, number in apartments.values_list("pk", "building__slug", "number")}
         for place in places.values():
             self._by_address[place] = []
         self._collect(places)
-        bare = [apartment for apartment in apartments if not self._by_address[places[apartment.pk]]]
-        if bare and Meter.objects.ensure_native(bare):
-            self._collect({apartment.pk: places[apartment.pk] for apartment in bare})
+        bare = {pk: place for pk, place in places.items() if not self._by_address[place]}
+        if bare:
+            self._equip(list(Apartment.objects.filter(pk__in=bare)))
+            self._collect(bare)
+
+    def _equip(self, apartments: list[Apartment]) -> None:
+        try:
+            with transaction.atomic():
+                Meter.objects.ensure_native(apartments)
+        except IntegrityError:
+            # Another listener, or the manager, has just done it: that meter is the one to find.
+            log.info("an apartment's meter was made by somebody else in the same moment")
 
     def _collect(self, places: dict[int, tuple[str, str]]) -> None:
         rows = Meter.objects.filter(apartment__in=places, topic="")

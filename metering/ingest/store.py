@@ -2,12 +2,13 @@
 
 import contextlib
 import datetime as dt
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
+from django.db import InterfaceError, InternalError, OperationalError, close_old_connections, connection, transaction
 from django.db.models import F
 
 from accounts.models import Building
@@ -16,6 +17,7 @@ from metering.ingest.delivery import Accepted, Decoded, Delivery, Ignored, NotNo
 from metering.ingest.journal import ENTRY, Journal, fingerprint
 from metering.ingest.routing import Routes
 from metering.ingest.topics import parse_native, printable
+from metering.ingest.vigilance import Vigilance
 from metering.models import JournalPage, ListenerState, Meter, Reading, RejectedMessage
 from metering.models.instant import MICROSECOND
 from metering.models.rejected import KEPT_PAYLOAD_BYTES, KEPT_TOPIC_CHARACTERS
@@ -25,12 +27,15 @@ BUSY_SECONDS = 2.0
 
 @contextlib.contextmanager
 def database_faults_mean_not_now() -> Iterator[None]:
-    """Busy, full, read-only, restarting: all of it passes, so nothing of it may lose a reading."""
+    """Busy, full, read-only, restarting: all of it passes, so nothing of it may lose a reading.
+
+    PostgreSQL calls it an internal error when a server is read-only, as a standby is until it takes over.
+    """
     try:
         if not connection.in_atomic_block:
             close_old_connections()
         yield
-    except (OperationalError, InterfaceError) as error:
+    except (OperationalError, InterfaceError, InternalError) as error:
         raise NotNow(str(error).strip().splitlines()[0] if str(error).strip() else repr(error)) from error
 
 
@@ -43,14 +48,26 @@ class Outcome:
     ignored: int = 0
     duplicates: int = 0
     entries: bytearray = field(default_factory=bytearray)
+    at_qos_0: dict[int, str] = field(default_factory=dict)
+    """Meters heard with QoS 0, and the topic of each."""
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How many were refused, by the code of the reason."""
+        return Counter(item.problem.code for item in self.refused)
 
 
 class DatabaseStore:
     """Keeps the readings, the rejects, the counters and the journal of one listener."""
 
-    def __init__(self, listener: str, now: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self, listener: str, now: Callable[[], dt.datetime], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._listener = listener
         self._now = now
+        self._clock = clock
+        self._vigilance = Vigilance(clock)
+        self._commit_seconds = 0.0
         self._state_id = 0
         self._journal = Journal()
         self._journal_is_read = False
@@ -63,6 +80,7 @@ class DatabaseStore:
 
     def save(self, batch: list[Decoded]) -> None:
         """Store a batch in one transaction. Raises NotNow where it cannot be done at this time."""
+        began = self._clock()
         try:
             with database_faults_mean_not_now():
                 self._open()
@@ -70,7 +88,7 @@ class DatabaseStore:
                     outcome = self._sort_out(batch)
                     self._insert(outcome)
                     self._keep_refused(outcome.refused)
-                    self._count(len(batch), outcome)
+                    self._count(batch, outcome)
                     page = self._write_journal(bytes(outcome.entries))
         except NotNow:
             # The commit may have happened and only its confirmation be lost: the journal knows.
@@ -78,7 +96,10 @@ class DatabaseStore:
             self._journal_is_read = False
             raise
         # Only what was committed may be remembered.
+        self._commit_seconds = self._clock() - began
         self._in_doubt = set()
+        self._vigilance.heard_at_qos_0(outcome.at_qos_0.items())
+        self._vigilance.stored(len(batch), outcome.reasons)
         if page is not None:
             self._journal.turn(page, bytes(outcome.entries))
             self._stale_page = self._journal.drop_old() or self._stale_page
@@ -172,6 +193,8 @@ class DatabaseStore:
         except InvalidMessage as problem:
             outcome.refused.append(Refused(item.delivery, problem))
             return
+        if not item.delivery.qos:
+            outcome.at_qos_0[meter_id] = printable(item.delivery.topic)
         outcome.readings.append(
             Reading(
                 meter_id=meter_id,
@@ -181,7 +204,7 @@ class DatabaseStore:
                 power=measured.power,
                 power_factor=measured.power_factor,
                 energy_total=measured.energy_total,
-                received_at=received_at,
+                received_at=received_at if measured.taken_at else None,
             )
         )
 
@@ -206,7 +229,7 @@ class DatabaseStore:
 
         Two of one meter carry the same instant only where the clock was set back.
         """
-        own = [reading for reading in readings if reading.taken_at is reading.received_at]
+        own = [reading for reading in readings if reading.received_at is None]
         if not own:
             return
         instants = [reading.taken_at for reading in own]
@@ -241,11 +264,17 @@ class DatabaseStore:
         newest = max(row.pk for row in rows)
         RejectedMessage.objects.filter(pk__lte=newest - settings.MAX_REJECTED_MESSAGES).delete()
 
-    def _count(self, received: int, outcome: Outcome) -> None:
+    def _count(self, batch: list[Decoded], outcome: Outcome) -> None:
         state = ListenerState.objects.filter(pk=self._state_id)
-        duplicates, rejected = outcome.duplicates, len(outcome.refused)
+        received, duplicates, rejected = len(batch), outcome.duplicates, len(outcome.refused)
+        now = self._now()
         state.update(
-            heartbeat_at=self._now(),
+            heartbeat_at=now,
+            batches=F("batches") + 1,
+            batch_size=received,
+            batch_wait=max(0.0, (now - batch[0].delivery.received_at).total_seconds()),
+            # This batch's own time is known when it is over: the next one writes it.
+            commit_seconds=F("commit_seconds") + self._commit_seconds,
             received=F("received") + received,
             stored=F("stored") + received - duplicates - rejected - outcome.ignored,
             duplicates=F("duplicates") + duplicates,
@@ -254,8 +283,7 @@ class DatabaseStore:
         )
         if rejected:
             row = state.get()
-            reasons = Counter(row.rejected_by_reason) + Counter(item.problem.code for item in outcome.refused)
-            state.update(rejected_by_reason=dict(reasons))
+            state.update(rejected_by_reason=dict(Counter(row.rejected_by_reason) + outcome.reasons))
 
     def _write_journal(self, entries: bytes) -> int | None:
         if self._stale_page is not None:

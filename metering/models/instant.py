@@ -51,6 +51,12 @@ class InstantField(models.DateTimeField):
         # An aware datetime needs none of the care that Django takes of strings and naive ones.
         return value if isinstance(value, dt.datetime) and value.tzinfo else super().get_prep_value(value)
 
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+        # The common case at once: a listener saves thousands of instants a second.
+        if isinstance(value, dt.datetime) and value.tzinfo:
+            return self.get_db_prep_value(value, connection, prepared=True)
+        return super().get_db_prep_save(value, connection)
+
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
         value = value if prepared else self.get_prep_value(value)
         if isinstance(value, dt.datetime) and connection.vendor == "sqlite":

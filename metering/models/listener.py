@@ -24,6 +24,10 @@ class ListenerState(models.Model):
     ignored = models.BigIntegerField(default=0, help_text="Retained messages without a time of their own.")
     rejected = models.BigIntegerField(default=0)
     rejected_by_reason = models.JSONField(default=dict)
+    batches = models.BigIntegerField(default=0, help_text="Batches stored, each in one transaction.")
+    batch_size = models.IntegerField(default=0, help_text="Messages in the newest batch.")
+    batch_wait = models.FloatField(default=0.0, help_text="s; how long the oldest message of that batch had waited.")
+    commit_seconds = models.FloatField(default=0.0, help_text="s; all batches' time in the database, but the newest's.")
 
     class Meta:
         ordering = ["name"]

@@ -55,7 +55,9 @@ class Reading(models.Model):
     power = models.FloatField(help_text="W; below zero is export")
     power_factor = models.FloatField(null=True, blank=True)
     energy_total = models.FloatField(null=True, blank=True, help_text="kWh; the meter's own register")
-    received_at = InstantField(help_text="When the listener got it.")
+    received_at = InstantField(
+        null=True, help_text="When the listener got it; empty where the meter sent no time: then that is taken_at."
+    )
     saved_at = InstantField(null=True, blank=True)
     saved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

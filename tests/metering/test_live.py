@@ -13,7 +13,6 @@ from accounts.access import fresh_residence
 from accounts.models import Tenancy, User
 from metering.models import Reading
 from tests.factories import ReadingFactory
-from tests.fakes import NOON
 
 
 @pytest.fixture
@@ -65,9 +64,7 @@ def test_the_stream_ends_when_the_household_moves_out(resident, meter, tenancy):
         events = aiter(response.streaming_content)
         first = (await anext(events)).decode()
         await Tenancy.objects.filter(pk=tenancy.pk).aupdate(moved_out=today)
-        await Reading.objects.acreate(
-            meter=meter, taken_at=timezone.now(), received_at=NOON, voltage=1.0, current=1.0, power=1.0
-        )
+        await Reading.objects.acreate(meter=meter, taken_at=timezone.now(), voltage=1.0, current=1.0, power=1.0)
         return first, [chunk async for chunk in events]
 
     first, rest = asyncio.run(watch())
