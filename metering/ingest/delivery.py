@@ -1,7 +1,12 @@
-"""What passes between the parts of ingest."""
+"""What passes between the parts of ingest.
+
+Structs, because thousands of them are made each second: they cost a third of a frozen dataclass, and
+`gc=False` keeps those that hold plain values only from being searched for cycles.
+"""
 
 import datetime as dt
-from dataclasses import dataclass
+
+import msgspec
 
 from metering.ingest.decoders.measurement import InvalidMessage, Measurement
 from metering.ingest.topics import Address
@@ -11,8 +16,7 @@ class NotNow(Exception):
     """It could not be stored at this time: keep the batch, acknowledge nothing, try again."""
 
 
-@dataclass(slots=True, frozen=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """One message as the broker delivered it."""
 
     topic: str
@@ -26,8 +30,7 @@ class Delivery:
     is_retained: bool
 
 
-@dataclass(slots=True, frozen=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """A delivery with a measurement in it. The address is None where the topic names no apartment."""
 
     delivery: Delivery
@@ -35,16 +38,14 @@ class Accepted:
     address: Address | None
 
 
-@dataclass(slots=True, frozen=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """A delivery that can never be stored."""
 
     delivery: Delivery
     problem: InvalidMessage
 
 
-@dataclass(slots=True, frozen=True)
-class Ignored:
+class Ignored(msgspec.Struct, frozen=True):
     """A retained message without a time of its own: an old value from an unknown time."""
 
     delivery: Delivery

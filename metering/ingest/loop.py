@@ -16,6 +16,9 @@ log = logging.getLogger("riser.listener")
 
 BEAT_SECONDS = 5.0
 RETRY_SECONDS = 1.0
+# A transaction costs as much for one reading as for a hundred. With a steady stream they begin at least this far
+# apart, which keeps processor and disk idle most of the time; a reading that comes alone never waits.
+PACE_SECONDS = 0.02
 
 
 class Session(Protocol):
@@ -63,18 +66,21 @@ class Loop:
         self._decoders: Mapping[str, str] | None = None
         self._was_connected = False
         self._next_beat = 0.0
+        self._next_store = 0.0
         self._retry_at: float | None = None
 
     def step(self, patience: float = 1.0) -> None:
         """Take what the broker has, waiting up to `patience` seconds for it; store and acknowledge it."""
-        self._session.receive(self._batch, min(patience, max(0.0, self._next_beat - self._clock())))
-        if self._may_ask_database():
+        wake_at = min(self._next_beat, self._next_store) if self._batch else self._next_beat
+        self._session.receive(self._batch, min(patience, max(0.0, wake_at - self._clock())))
+        if self._may_ask_database() and (self._batch.is_due or self._clock() >= self._next_store):
             self.flush()
         if self._may_ask_database():
             self._beat()
 
     def flush(self) -> None:
         """Store what was received and acknowledge it."""
+        self._next_store = self._clock() + PACE_SECONDS
         try:
             # In this order: what comes on a new session must not meet the journal of the old one.
             self._store.forget_before(self._session.lost_session_at)
@@ -98,9 +104,10 @@ class Loop:
         return f"{broker}; database not available" if self._retry_at is not None else broker
 
     def farewell(self) -> None:
-        """Say that this is a stop and not a fault, unless that would take longer than a stop may."""
+        """Store what is in hand and say that this is a stop and not a fault, unless the database is away."""
         if self._retry_at is not None:
             return
+        self.flush()
         try:
             self._store.farewell()
         except NotNow as error:

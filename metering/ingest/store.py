@@ -5,24 +5,26 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, close_old_connections, connection, transaction
-from django.db.models import F
 
 from accounts.models import Building
 from metering.ingest.decoders import InvalidMessage
 from metering.ingest.delivery import Accepted, Decoded, Delivery, Ignored, NotNow, Refused
+from metering.ingest.insert import NewReading, insert_every, insert_new
 from metering.ingest.journal import ENTRY, Journal, fingerprint
 from metering.ingest.routing import Routes
 from metering.ingest.topics import parse_native, printable
 from metering.ingest.vigilance import Vigilance
-from metering.models import JournalPage, ListenerState, Meter, Reading, RejectedMessage
-from metering.models.instant import MICROSECOND
+from metering.models import JournalPage, ListenerState, Meter, RejectedMessage
 from metering.models.rejected import KEPT_PAYLOAD_BYTES, KEPT_TOPIC_CHARACTERS
 
 BUSY_SECONDS = 2.0
+COUNTED = ("heartbeat_at", "batches", "batch_size", "batch_wait", "commit_seconds", "received", "stored", "duplicates",
+           "ignored", "rejected", "rejected_by_reason")  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -43,7 +45,7 @@ def database_faults_mean_not_now() -> Iterator[None]:
 class Outcome:
     """What became of the deliveries of one batch."""
 
-    readings: list[Reading] = field(default_factory=list)
+    readings: list[NewReading] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     ignored: int = 0
     duplicates: int = 0
@@ -68,9 +70,9 @@ class DatabaseStore:
         self._clock = clock
         self._vigilance = Vigilance(clock)
         self._commit_seconds = 0.0
-        self._state_id = 0
+        self._state = ListenerState(name=listener)
         self._journal = Journal()
-        self._journal_is_read = False
+        self._is_up_to_date = False
         self._in_doubt: set[tuple[int, int]] = set()
         self._valid_from = 0
         self._stale_page: int | None = None
@@ -88,14 +90,15 @@ class DatabaseStore:
                     outcome = self._sort_out(batch)
                     self._insert(outcome)
                     self._keep_refused(outcome.refused)
-                    self._count(batch, outcome)
+                    state = self._count(batch, outcome)
                     page = self._write_journal(bytes(outcome.entries))
         except NotNow:
             # The commit may have happened and only its confirmation be lost: the journal knows.
             self._in_doubt = {_identity(item.delivery) for item in batch}
-            self._journal_is_read = False
+            self._is_up_to_date = False
             raise
         # Only what was committed may be remembered.
+        self._state = state
         self._commit_seconds = self._clock() - began
         self._in_doubt = set()
         self._vigilance.heard_at_qos_0(outcome.at_qos_0.items())
@@ -110,7 +113,7 @@ class DatabaseStore:
             return
         with database_faults_mean_not_now():
             self._open()
-            JournalPage.objects.filter(listener=self._state_id).delete()
+            JournalPage.objects.filter(listener=self._state).delete()
         self._journal = Journal()
         self._valid_from = connection
 
@@ -119,14 +122,14 @@ class DatabaseStore:
         now = self._now()
         with database_faults_mean_not_now():
             self._open()
-            state = ListenerState.objects.filter(pk=self._state_id)
+            state = ListenerState.objects.filter(pk=self._state.pk)
             state.update(heartbeat_at=now, stopped_at=None)
             state.exclude(broker_connected=is_connected).update(broker_connected=is_connected, broker_changed_at=now)
 
     def farewell(self) -> None:
         """Say that the listener was stopped on purpose, so that nobody waits for its heartbeat to grow old."""
         with database_faults_mean_not_now():
-            ListenerState.objects.filter(pk=self._state_id).update(stopped_at=self._now(), broker_connected=False)
+            ListenerState.objects.filter(pk=self._state.pk).update(stopped_at=self._now(), broker_connected=False)
 
     def meter_topics(self) -> dict[str, str]:
         """The topics of meters that have one of their own, with the decoder of each."""
@@ -134,16 +137,15 @@ class DatabaseStore:
             return dict(Meter.objects.exclude(topic="").values_list("topic", "decoder"))
 
     def _open(self) -> None:
-        """Find or make this listener's row, once, and read its journal, where that is not done yet."""
-        if not self._state_id:
-            self._state_id = self._begin()
-        if not self._journal_is_read:
-            pages = JournalPage.objects.filter(listener=self._state_id)
-            self._journal = Journal((page.pk, bytes(page.entries)) for page in pages)
-            self._stale_page = self._journal.drop_old()
-            self._journal_is_read = True
+        """Find or make this listener's row, and read its counters and its journal, where that is not done yet."""
+        if self._is_up_to_date:
+            return
+        self._state = self._begin() if self._state.pk is None else ListenerState.objects.get(pk=self._state.pk)
+        self._journal = Journal((page.pk, bytes(page.entries)) for page in self._state.journal.all())
+        self._stale_page = self._journal.drop_old()
+        self._is_up_to_date = True
 
-    def _begin(self) -> int:
+    def _begin(self) -> ListenerState:
         now = self._now()
         state, made = ListenerState.objects.get_or_create(
             name=self._listener, defaults={"started_at": now, "heartbeat_at": now, "broker_changed_at": now}
@@ -152,7 +154,7 @@ class DatabaseStore:
             ListenerState.objects.filter(pk=state.pk).update(
                 started_at=now, stopped_at=None, heartbeat_at=now, broker_connected=False, broker_changed_at=now
             )
-        return state.pk
+        return state
 
     def _sort_out(self, batch: list[Decoded]) -> Outcome:
         outcome = Outcome()
@@ -196,56 +198,26 @@ class DatabaseStore:
         if not item.delivery.qos:
             outcome.at_qos_0[meter_id] = printable(item.delivery.topic)
         outcome.readings.append(
-            Reading(
-                meter_id=meter_id,
-                taken_at=taken_at,
-                voltage=measured.voltage,
-                current=measured.current,
-                power=measured.power,
-                power_factor=measured.power_factor,
-                energy_total=measured.energy_total,
-                received_at=received_at if measured.taken_at else None,
+            NewReading(
+                meter_id,
+                taken_at,
+                measured.voltage,
+                measured.current,
+                measured.power,
+                measured.power_factor,
+                measured.energy_total,
+                received_at if measured.taken_at else None,
             )
         )
 
     def _insert(self, outcome: Outcome) -> None:
         """Insert each reading once by (meter, taken_at); count those that were there."""
-        if not outcome.readings:
-            return
-        self._separate_receipts(outcome.readings)
-        once = {(reading.meter_id, reading.taken_at): reading for reading in reversed(outcome.readings)}
-        rows = list(reversed(once.values()))
-        newest = Reading.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-        # ON CONFLICT on the named columns: INSERT OR IGNORE would hide any other violation, too.
-        # The update changes nothing; it makes the database answer with the row that was there.
-        Reading.objects.bulk_create(
-            rows, update_conflicts=True, unique_fields=["meter", "taken_at"], update_fields=["taken_at"]
-        )
-        there_before = sum(1 for row in rows if row.pk <= newest)
-        outcome.duplicates += len(outcome.readings) - len(rows) + there_before
-
-    def _separate_receipts(self, readings: list[Reading]) -> None:
-        """Readings without a time of their own are never duplicates: move equal receipts apart.
-
-        Two of one meter carry the same instant only where the clock was set back.
-        """
-        own = [reading for reading in readings if reading.received_at is None]
-        if not own:
-            return
-        instants = [reading.taken_at for reading in own]
-        taken = set(
-            Reading.objects.filter(
-                meter__in={reading.meter_id for reading in own},
-                taken_at__range=(min(instants), max(instants) + len(own) * MICROSECOND),
-            ).values_list("meter_id", "taken_at")
-        )
-        last = max(instants) + len(own) * MICROSECOND
-        for reading in own:
-            while (reading.meter_id, reading.taken_at) in taken or (
-                reading.taken_at > last and Reading.objects.filter(meter=reading.meter_id, taken_at=reading.taken_at)
-            ):
-                reading.taken_at += MICROSECOND
-            taken.add((reading.meter_id, reading.taken_at))
+        timed = [reading for reading in outcome.readings if reading.received_at is not None]
+        untimed = [reading for reading in outcome.readings if reading.received_at is None]
+        if timed:
+            outcome.duplicates += len(timed) - insert_new(timed)
+        if untimed:
+            insert_every(untimed)
 
     def _keep_refused(self, refused: list[Refused]) -> None:
         if not refused:
@@ -264,33 +236,30 @@ class DatabaseStore:
         newest = max(row.pk for row in rows)
         RejectedMessage.objects.filter(pk__lte=newest - settings.MAX_REJECTED_MESSAGES).delete()
 
-    def _count(self, batch: list[Decoded], outcome: Outcome) -> None:
-        state = ListenerState.objects.filter(pk=self._state_id)
-        received, duplicates, rejected = len(batch), outcome.duplicates, len(outcome.refused)
-        now = self._now()
-        state.update(
-            heartbeat_at=now,
-            batches=F("batches") + 1,
-            batch_size=received,
-            batch_wait=max(0.0, (now - batch[0].delivery.received_at).total_seconds()),
-            # This batch's own time is known when it is over: the next one writes it.
-            commit_seconds=F("commit_seconds") + self._commit_seconds,
-            received=F("received") + received,
-            stored=F("stored") + received - duplicates - rejected - outcome.ignored,
-            duplicates=F("duplicates") + duplicates,
-            ignored=F("ignored") + outcome.ignored,
-            rejected=F("rejected") + rejected,
-        )
-        if rejected:
-            row = state.get()
-            state.update(rejected_by_reason=dict(Counter(row.rejected_by_reason) + outcome.reasons))
+    def _count(self, batch: list[Decoded], outcome: Outcome) -> ListenerState:
+        """Bring this listener's row up to date; no other listener writes to it. Returns the row as it is then."""
+        state, received, now = copy(self._state), len(batch), self._now()
+        state.heartbeat_at = now
+        state.batches += 1
+        state.batch_size = received
+        state.batch_wait = max(0.0, (now - batch[0].delivery.received_at).total_seconds())
+        # This batch's own time is known when it is over: the next one writes it.
+        state.commit_seconds += self._commit_seconds
+        state.received += received
+        state.stored += received - outcome.duplicates - outcome.ignored - len(outcome.refused)
+        state.duplicates += outcome.duplicates
+        state.ignored += outcome.ignored
+        state.rejected += len(outcome.refused)
+        state.rejected_by_reason = dict(Counter(state.rejected_by_reason) + outcome.reasons)
+        state.save(update_fields=COUNTED)
+        return state
 
     def _write_journal(self, entries: bytes) -> int | None:
         if self._stale_page is not None:
-            JournalPage.objects.filter(listener=self._state_id, pk__lte=self._stale_page).delete()
+            JournalPage.objects.filter(listener=self._state, pk__lte=self._stale_page).delete()
         if not entries:
             return None
-        return JournalPage.objects.create(listener_id=self._state_id, entries=entries).pk
+        return JournalPage.objects.create(listener=self._state, entries=entries).pk
 
 
 def _building_of(topic: str, buildings: dict[str, int]) -> int | None:

@@ -1,6 +1,7 @@
 """MQTT topic <-> (building, apartment)."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 PREFIX = "electricity"
@@ -19,6 +20,8 @@ def native_topic(building: str, apartment: str) -> str:
     return f"{PREFIX}/{building}/floor/{apartment}"
 
 
+# A building's topics come again and again; invented ones push each other out.
+@lru_cache(maxsize=4096)
 def parse_native(topic: str) -> Address | None:
     """The address a native topic names; None for any other topic."""
     levels = topic.split("/")
@@ -27,6 +30,7 @@ def parse_native(topic: str) -> Address | None:
     return Address(levels[1], levels[3])
 
 
+@lru_cache(maxsize=4096)
 def is_level(name: str) -> bool:
     """Whether a building or an apartment could have this name."""
     return _level.fullmatch(name) is not None

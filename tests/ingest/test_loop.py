@@ -4,7 +4,7 @@ import pytest
 
 from metering.ingest.decoders import Limits
 from metering.ingest.delivery import Accepted, Ignored, Refused
-from metering.ingest.loop import BEAT_SECONDS, RETRY_SECONDS, Loop
+from metering.ingest.loop import BEAT_SECONDS, PACE_SECONDS, RETRY_SECONDS, Loop
 from metering.ingest.topics import Address
 from tests.fakes import FakeClock, FakeSession, FakeStore, delivery
 
@@ -16,6 +16,7 @@ class Scene:
 
     def take(self, *deliveries):
         self.session.waiting += deliveries
+        self.clock.advance(PACE_SECONDS)
         self.loop.step()
         return self.store.saved
 
@@ -119,6 +120,30 @@ def test_it_does_not_ask_an_absent_database_again_at_once(scene):
     scene.clock.advance(RETRY_SECONDS)
     scene.loop.step()
     assert len(scene.store.saved) == 1
+
+
+def test_a_steady_stream_is_stored_at_a_pace(scene):
+    scene.take(delivery(packet_id=1))
+    scene.session.waiting.append(delivery(packet_id=2))
+    scene.loop.step()
+    assert len(scene.store.saved) == 1, "the second one waits for company"
+    scene.take(delivery(packet_id=3))
+    assert [item.delivery.packet_id for item in scene.store.saved] == [1, 2, 3]
+
+
+def test_a_full_batch_does_not_wait(scene):
+    scene.take(delivery(packet_id=1))
+    scene.session.waiting += [delivery(packet_id=number) for number in range(2, 1002)]
+    scene.loop.step()
+    assert len(scene.store.saved) == 1001
+
+
+def test_a_stop_stores_what_is_in_hand(scene):
+    scene.take(delivery(packet_id=1))
+    scene.session.waiting.append(delivery(packet_id=2))
+    scene.loop.step()
+    scene.loop.farewell()
+    assert [item.packet_id for item in scene.session.acknowledged] == [1, 2]
 
 
 def test_its_heart_beats_now_and_then_and_when_the_connection_changes(scene):

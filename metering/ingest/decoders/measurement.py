@@ -3,6 +3,8 @@
 import datetime as dt
 from dataclasses import dataclass
 
+import msgspec
+
 
 class InvalidMessage(Exception):
     """This message will never be right. `code` names the kind for counters, the text says it in words."""
@@ -23,8 +25,7 @@ class Limits:
     """A, in either direction"""
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(msgspec.Struct, frozen=True, gc=False):
     """What one message says."""
 
     voltage: float

@@ -49,8 +49,8 @@ class Command(BaseCommand):
         except BrokerRefused as refusal:
             raise CommandError(f"{refusal} Check MQTT_USERNAME, MQTT_PASSWORD and the broker's ACL.") from refusal
         notify("STOPPING=1")
-        listener.close()
         loop.farewell()
+        listener.close()
         log.info("stopped")
 
     def stop(self, *_: Any) -> None:

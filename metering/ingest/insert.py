@@ -1,0 +1,93 @@
+"""Many readings into the database with one statement.
+
+`bulk_create` makes a model of each row and compiles the rows' SQL anew for each batch, which is several times
+the work of inserting them. Here the table, its columns and what a column holds are still the model's, and
+connection and transaction Django's; only the rows are plain tuples.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+from metering.models import Reading
+from metering.models.instant import MICROSECOND
+
+
+class NewReading(NamedTuple):
+    """What a meter fills of a reading, under the model's names and in its units."""
+
+    meter_id: int
+    taken_at: dt.datetime
+    voltage: float
+    current: float
+    power: float
+    power_factor: float | None
+    energy_total: float | None
+    received_at: dt.datetime | None
+    note: str = ""
+
+
+FIELDS: list[Any] = [Reading._meta.get_field(name.removesuffix("_id")) for name in NewReading._fields]
+INSTANT: Any = Reading._meta.get_field("taken_at")
+
+
+def insert_new(rows: Sequence[NewReading]) -> int:
+    """Insert those whose (meter, taken_at) is not in the table yet; return how many those were."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # An array for each column: one statement to plan, whatever the number of rows.
+            arrays = ", ".join(f"%s::{field.db_type(connection).partition('(')[0]}[]" for field in FIELDS)
+            cursor.execute(
+                _statement("SELECT * FROM unnest", arrays), [list(column) for column in zip(*rows, strict=True)]
+            )
+        else:
+            cursor.executemany(
+                _statement("VALUES", ", ".join(["%s"] * len(FIELDS))), [_parameters(row) for row in rows]
+            )
+        return int(cursor.rowcount)
+
+
+def insert_every(rows: Sequence[NewReading]) -> None:
+    """Insert readings without a time of their own: none of them is a repetition, whatever the clock says."""
+    with transaction.atomic():
+        if insert_new(rows) == len(rows):
+            return
+        transaction.set_rollback(True)
+    insert_new(list(_apart(rows)))
+
+
+def _apart(rows: Sequence[NewReading]) -> Iterator[NewReading]:
+    """The same rows, those received at an instant that is taken moved on to the next free one.
+
+    That happens where the clock was set back: a receipt is else later than all before it.
+    """
+    beyond: dict[tuple[int, dt.datetime], dt.datetime] = {}
+    for row in rows:
+        instant, run = row.taken_at, []
+        while (row.meter_id, instant) in beyond or _is_taken(row.meter_id, instant):
+            run.append((row.meter_id, instant))
+            instant = beyond.get((row.meter_id, instant), instant + MICROSECOND)
+        # Whoever meets this run again need not walk along it.
+        beyond |= dict.fromkeys([*run, (row.meter_id, instant)], instant + MICROSECOND)
+        yield row._replace(taken_at=instant)
+
+
+def _is_taken(meter_id: int, instant: dt.datetime) -> bool:
+    return Reading.objects.filter(meter=meter_id, taken_at=instant).exists()
+
+
+def _statement(source: str, marks: str) -> str:
+    """The insertion of some rows. Any violation but a repetition is an error, unlike with INSERT OR IGNORE."""
+    quote = connection.ops.quote_name
+    table, columns = quote(Reading._meta.db_table), ", ".join(quote(field.column) for field in FIELDS)
+    return f"INSERT INTO {table} ({columns}) {source} ({marks}) ON CONFLICT (meter_id, taken_at) DO NOTHING"
+
+
+def _parameters(row: NewReading) -> tuple[Any, ...]:
+    meter_id, taken_at, voltage, current, power, power_factor, energy_total, received_at, note = row
+    if received_at is not None:
+        received_at = INSTANT.get_db_prep_save(received_at, connection)
+    taken_at = INSTANT.get_db_prep_save(taken_at, connection)
+    return meter_id, taken_at, voltage, current, power, power_factor, energy_total, received_at, note
