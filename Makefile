@@ -21,9 +21,11 @@ test: ## Set everything up and test it
 	@sh scripts/test_parts.sh
 	@$(PY) -m pytest
 
-bench: ## Measure, against limits and peers
+bench: ## Measure, against limits and peers: one table, in about twenty minutes
 	@sh scripts/setup.sh dev
-	@for script in benchmarks/*.py; do $(PY) $$script; done
+	@sh scripts/test_parts.sh
+	@sh scripts/bench_peers.sh
+	@for name in table drain steady growth housekeep admin_readings; do $(PY) -m benchmarks.$$name; done
 
 lint: ## Style, types and templates
 	@sh scripts/setup.sh dev
@@ -40,6 +42,6 @@ format: ## Lay out Python and templates
 
 lock: ## Pin the newest versions that requirements/*.in allow
 	@sh scripts/setup.sh dev
-	@for name in base demo production node dev; do \
+	@for name in base demo production node dev peers; do \
 	  .venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	    --no-annotate --no-header --output-file requirements/$$name.txt requirements/$$name.in; done
