@@ -16,10 +16,13 @@ run: setup ## Set everything up and run it with a demo building (PORT, MQTT_PORT
 	@echo "==> Starting"
 	@exec $(PY) scripts/run.py
 
-test: ## Set everything up and test it
+test: ## Set everything up and test it, on SQLite and on PostgreSQL
 	@sh scripts/setup.sh dev
 	@sh scripts/test_parts.sh
+	@echo "==> Testing on SQLite"
 	@$(PY) -m pytest
+	@echo "==> Testing on PostgreSQL"
+	@$(PY) -m tests.postgres $(PY) -m pytest
 
 bench: ## Measure, against limits and peers: one table, in about twenty minutes
 	@sh scripts/setup.sh dev

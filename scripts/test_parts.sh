@@ -1,9 +1,11 @@
 #!/bin/sh
 # Installs the real parts the tests run against, where they are missing: with apt-get, as root.
 set -eu
-parts="mosquitto:mosquitto mosquitto_pub:mosquitto-clients chromium:chromium"
+parts="mosquitto:mosquitto mosquitto_pub:mosquitto-clients chromium:chromium postgres:postgresql"
 missing=""
 PATH="$PATH:/usr/sbin"
+# Debian keeps PostgreSQL's server off the PATH, a folder for each version.
+for folder in /usr/lib/postgresql/*/bin; do PATH="$PATH:$folder"; done
 for part in $parts; do
   command -v "${part%%:*}" >/dev/null 2>&1 || missing="$missing ${part##*:}"
 done
@@ -15,7 +17,7 @@ fi
 echo "==> Installing$missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-# The broker's own service must not take port 1883: the tests start brokers of their own.
+# The packages' own services must not take ports: the tests start brokers and databases of their own.
 if [ ! -e /usr/sbin/policy-rc.d ]; then
   printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
   chmod +x /usr/sbin/policy-rc.d

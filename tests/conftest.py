@@ -1,5 +1,6 @@
 """What many tests stand on: the cast, a real broker, an installation of its own."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,34 @@ from hypothesis import HealthCheck, settings
 from accounts.models import Apartment, Building, Tenancy, User
 from metering.models import Meter
 from tests.broker import Broker
+from tests.databases import Template, empty_template
 from tests.factories import ApartmentFactory, BuildingFactory, TenancyFactory, UserFactory
-from tests.installation import Installation, migrated_template
+from tests.installation import Installation, migrate
+from tests.postgres import SERVER
 
 # How long an example takes says nothing on a shared machine.
 settings.register_profile("riser", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("riser")
+
+DATABASE_FIXTURES = {"django_db_setup", "installation"}
+"""Whoever uses the database uses one of these."""
+
+
+def uses_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool(DATABASE_FIXTURES & fixtures) or item.get_closest_marker("django_db") is not None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL only what uses the database: of the rest the run on SQLite says everything."""
+    if SERVER in os.environ:
+        config.hook.pytest_deselected(items=[item for item in items if not uses_database(item)])
+        items[:] = [item for item in items if uses_database(item)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if SERVER in os.environ:
+        terminalreporter.write_line("On PostgreSQL: the tests that use the database. The others run on SQLite only.")
 
 
 @pytest.fixture(scope="session")
@@ -26,14 +49,18 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="session")
-def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file to copy: migrating takes longer than most tests."""
-    return migrated_template(tmp_path_factory.mktemp("template"))
+def template_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+    """A migrated database to copy: migrating takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("template")
+    template = empty_template(folder)
+    migrate(template.url, folder)
+    yield template
+    template.drop()
 
 
 @pytest.fixture
-def installation(tmp_path: Path, template_database: Path, broker: Broker) -> Iterator[Installation]:
-    """Riser's commands as processes, on a database file of their own."""
+def installation(tmp_path: Path, template_database: Template, broker: Broker) -> Iterator[Installation]:
+    """Riser's commands as processes, on a database of their own."""
     with Installation(tmp_path, template_database, broker.port) as made:
         yield made
 

@@ -1,49 +1,43 @@
-"""Riser as an operator runs it: its commands as processes, on a database file of their own."""
+"""Riser as an operator runs it: its commands as processes, on a database of their own."""
 
 import contextlib
 import os
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tests.broker import answers, free_port
+from tests.databases import Template
 from tests.waiting import wait_for
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-def environment(database: Path, mqtt_port: int, **more: str) -> dict[str, str]:
+def environment(database_url: str, folder: Path, mqtt_port: int, **more: str) -> dict[str, str]:
     """The settings of an installation for trying out."""
     settings = {
         "DEBUG": "on",
         "SECRET_KEY": "only for tests, only for tests, only for tests, only for tests",
-        "DATABASE_URL": f"sqlite:///{database}",
+        "DATABASE_URL": database_url,
         "MQTT_BROKER": "127.0.0.1",
         "MQTT_PORT": str(mqtt_port),
         "MQTT_USERNAME": "",
         "MQTT_PASSWORD": "",
         "MQTT_TOPIC": "electricity/+/floor/+",
-        "MQTT_CLIENT_ID": f"listener-{database.parent.name}",
+        "MQTT_CLIENT_ID": f"listener-{folder.name}",
         "EMAIL_URL": "consolemail://",
         "PYTHONUNBUFFERED": "1",
     }
     return os.environ | settings | more
 
 
-def migrated_template(folder: Path) -> Path:
-    """A database file with all tables and nothing in them."""
-    database = folder / "template.sqlite3"
+def migrate(url: str, folder: Path) -> None:
+    """All tables, and nothing in them."""
     for command in ("migrate", "createcachetable"):
-        run_manage(environment(database, 1), command)
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return database
+        run_manage(environment(url, folder, 1), command)
 
 
 def run_manage(env: dict[str, str], *arguments: str) -> str:
@@ -98,11 +92,10 @@ class Process:
 class Installation:
     """One database, one broker, any number of processes."""
 
-    def __init__(self, folder: Path, template: Path, mqtt_port: int, **settings: str) -> None:
+    def __init__(self, folder: Path, template: Template, mqtt_port: int, **settings: str) -> None:
         self.folder = folder
-        self.database = folder / "riser.sqlite3"
-        shutil.copy(template, self.database)
-        self.env = environment(self.database, mqtt_port, **settings)
+        self.database = template.copy(folder)
+        self.env = environment(self.database.url, folder, mqtt_port, **settings)
         self.processes: list[Process] = []
         self.web_port = free_port()
 
@@ -145,12 +138,11 @@ class Installation:
         self.manage("import_apartments", "house", str(file))
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with contextlib.closing(sqlite3.connect(self.database, timeout=10)) as connection:
-            return connection.execute(sql, parameters).fetchall()
+        """Rows as the database's own driver gives them; `?` stands for a parameter."""
+        return self.database.query(sql, *parameters)
 
     def execute(self, sql: str) -> None:
-        with contextlib.closing(sqlite3.connect(self.database, timeout=10)) as connection, connection:
-            connection.execute(sql)
+        self.database.execute(sql)
 
     def readings(self) -> list[tuple[str, float]]:
         """Apartment number and power of every reading, in the order of receipt."""
@@ -159,13 +151,9 @@ class Installation:
             " LEFT JOIN accounts_apartment a ON a.id = m.apartment_id ORDER BY r.id"
         )
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> contextlib.AbstractContextManager[None]:
         """Another writer holds the database."""
-        with contextlib.closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            yield
-            connection.execute("ROLLBACK")
+        return self.database.locked()
 
     def __enter__(self) -> "Installation":
         return self
@@ -173,3 +161,4 @@ class Installation:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
         for process in self.processes:
             process.end()
+        self.database.drop()
