@@ -1,10 +1,14 @@
 """What many tests stand on: the cast, a real broker, an installation of its own."""
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.test import Client
 from hypothesis import HealthCheck, settings
 
@@ -15,6 +19,8 @@ from tests.databases import Template, empty_template
 from tests.factories import ApartmentFactory, BuildingFactory, TenancyFactory, UserFactory
 from tests.installation import Installation, migrate
 from tests.postgres import SERVER
+
+T = TypeVar("T")
 
 # How long an example takes says nothing on a shared machine.
 settings.register_profile("riser", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -63,6 +69,20 @@ def installation(tmp_path: Path, template_database: Template, broker: Broker) ->
     """Riser's commands as processes, on a database of their own."""
     with Installation(tmp_path, template_database, broker.port) as made:
         yield made
+
+
+@pytest.fixture
+def in_event_loop(transactional_db: None) -> Callable[[Coroutine[Any, Any, T]], T]:
+    """Runs a coroutine to its end."""
+
+    def run(coroutine: Coroutine[Any, Any, T]) -> T:
+        try:
+            return asyncio.run(coroutine)
+        finally:
+            # Its queries ran in a thread whose connection would keep the test database from being dropped.
+            asyncio.run(sync_to_async(connections.close_all)())
+
+    return run
 
 
 @pytest.fixture

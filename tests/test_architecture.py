@@ -27,6 +27,7 @@ FORBIDDEN = {
     "metering.ingest.store": ("paho", "metering.ingest.listener", "metering.ingest.loop", "metering.views",
                               "metering.api"),
     "metering.ingest.notify": PURE,
+    "metering.ingest.patience": PURE,
     "metering.ingest.vigilance": PURE,
     "metering.live": ("metering.views", "metering.api", "metering.admin"),
     "metering.curve": ("metering.views", "metering.api", "metering.admin"),

@@ -1,7 +1,5 @@
 """Every URL, once as anonymous and once as resident. A URL that is not in this table fails."""
 
-import asyncio
-
 import pytest
 from django.test import AsyncClient, Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -71,8 +69,7 @@ def test_as_resident(pattern, as_resident, meter):
     check(as_resident.get(path), expected)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_stream_as_resident(resident, meter):
+def test_the_stream_as_resident(in_event_loop, resident, meter):
     client = AsyncClient()
     client.force_login(resident)
 
@@ -81,7 +78,7 @@ def test_the_stream_as_resident(resident, meter):
         assert response.headers["Content-Type"] == "text/event-stream"
         return (await anext(aiter(response.streaming_content))).decode()
 
-    assert asyncio.run(first_event()).startswith('event: reading\ndata: {"apartment": "101"')
+    assert in_event_loop(first_event()).startswith('event: reading\ndata: {"apartment": "101"')
 
 
 ADMIN = ["building", "apartment", "tenancy", "invitation", "joinrequest", "user"]

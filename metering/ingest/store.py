@@ -16,13 +16,13 @@ from metering.ingest.decoders import InvalidMessage
 from metering.ingest.delivery import Accepted, Decoded, Delivery, Ignored, NotNow, Refused
 from metering.ingest.insert import NewReading, insert_every, insert_new
 from metering.ingest.journal import ENTRY, Journal, fingerprint
+from metering.ingest.patience import bound_waiting
 from metering.ingest.routing import Routes
 from metering.ingest.topics import parse_native, printable
 from metering.ingest.vigilance import Vigilance
 from metering.models import JournalPage, ListenerState, Meter, RejectedMessage
 from metering.models.rejected import KEPT_PAYLOAD_BYTES, KEPT_TOPIC_CHARACTERS
 
-BUSY_SECONDS = 2.0
 COUNTED = ("heartbeat_at", "batches", "batch_size", "batch_wait", "commit_seconds", "received", "stored", "duplicates",
            "ignored", "rejected", "rejected_by_reason")  # fmt: skip
 
@@ -76,9 +76,7 @@ class DatabaseStore:
         self._in_doubt: set[tuple[int, int]] = set()
         self._valid_from = 0
         self._stale_page: int | None = None
-        # Waiting longer inside SQLite would keep the listener from its broker, its watchdog and SIGTERM.
-        if connection.vendor == "sqlite":
-            connection.settings_dict["OPTIONS"]["timeout"] = BUSY_SECONDS
+        bound_waiting(connection.vendor, connection.settings_dict["OPTIONS"])
 
     def save(self, batch: list[Decoded]) -> None:
         """Store a batch in one transaction. Raises NotNow where it cannot be done at this time."""

@@ -128,6 +128,19 @@ def test_a_locked_database_loses_nothing(house, broker):
     assert len(house.readings()) == 1
 
 
+def test_a_locked_database_keeps_it_neither_from_its_watchdog_nor_from_ending(house, broker, tmp_path):
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd, house.locked():
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(10)
+        listener = house.start("mqtt_listen", NOTIFY_SOCKET=str(tmp_path / "notify"))
+        listener.wait_until_it_says("database not available")
+        signs = 0
+        while signs < 5:
+            signs += "database not available" in systemd.recv(200).decode()
+        listener.signal(signal.SIGTERM)
+        assert listener.wait(5) == 0
+
+
 def test_it_waits_for_a_broker_that_is_not_there_and_says_so_once(house, tmp_path):
     late = Broker(tmp_path)
     listener = house.start("mqtt_listen", MQTT_PORT=str(late.port))

@@ -187,8 +187,9 @@ class TestDoctor:
         installation.start_listener()
         installation.manage("simulate_meters", "--building", "house", "--interval", "0", "--count", "1")
         said = installation.manage("doctor")
-        assert "MEND" not in said
-        assert said.count("ok ") == 9
+        lines = said.splitlines()
+        assert [line for line in lines if not line.startswith("ok ")] == []
+        assert len(lines) >= 7
 
 
 def test_apartments_made_elsewhere_get_a_meter_only_once():

@@ -1,6 +1,5 @@
 """Who may go on watching."""
 
-import asyncio
 import datetime as dt
 
 import pytest
@@ -52,8 +51,7 @@ def test_an_open_page_ends_with_the_right_to_see_it(as_resident, resident, sessi
     assert fresh_residence(session_key) is None
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_stream_ends_when_the_household_moves_out(resident, meter, tenancy):
+def test_the_stream_ends_when_the_household_moves_out(in_event_loop, resident, meter, tenancy):
     client = AsyncClient()
     client.force_login(resident)
     ReadingFactory(meter=meter)
@@ -67,7 +65,7 @@ def test_the_stream_ends_when_the_household_moves_out(resident, meter, tenancy):
         await Reading.objects.acreate(meter=meter, taken_at=timezone.now(), voltage=1.0, current=1.0, power=1.0)
         return first, [chunk async for chunk in events]
 
-    first, rest = asyncio.run(watch())
+    first, rest = in_event_loop(watch())
     assert '"voltage": 230.0' in first
     assert rest == []
 
