@@ -79,6 +79,10 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def wait(self, timeout: float = 10.0) -> int:
         """The exit status."""
         return self._process.wait(timeout)
