@@ -46,10 +46,10 @@ class FakeSession:
         self.subscribed: list[str] = []
         self.is_listening = True
         self.lost_session_at = 0
-        self.store: FakeStore | None = None
-        self.forgotten_first = -1
+        self.waited: list[float] = []
 
     def receive(self, batch: Batch[Delivery], timeout: float) -> None:
+        self.waited.append(timeout)
         while self.waiting:
             batch.add(self.waiting.pop(0))
 
@@ -58,7 +58,6 @@ class FakeSession:
 
     def subscribe(self, own_topics: Iterable[str]) -> None:
         self.subscribed = list(own_topics)
-        self.forgotten_first = self.store.forgotten_before if self.store else 0
 
 
 class FakeStore:
@@ -67,12 +66,13 @@ class FakeStore:
     def __init__(self) -> None:
         self.saved: list[Decoded] = []
         self.beats: list[bool] = []
-        self.forgotten_before = 0
+        self.forgotten_before = self.forgotten_when_saving = 0
         self.is_away = False
         self.topics: dict[str, str] = {}
 
     def save(self, batch: list[Decoded]) -> None:
         self._be_there()
+        self.forgotten_when_saving = self.forgotten_before
         self.saved += batch
 
     def forget_before(self, connection: int) -> None:

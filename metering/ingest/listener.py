@@ -17,7 +17,7 @@ from metering.ingest.delivery import Delivery
 log = logging.getLogger("riser.listener")
 
 QOS = 1
-KEEPALIVE_SECONDS = 60
+KEEPALIVE_SECONDS = 15
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
 FAREWELL_SECONDS = 1.0
@@ -126,11 +126,16 @@ class Listener:
             raise BrokerRefused(self._refusal)
 
     def _read_into(self, batch: Batch[Delivery]) -> None:
-        """Read packet after packet, without asking each time whether there is one, until none brings a message."""
+        """Read packet after packet, without asking each time whether there is one, until none brings a message.
+
+        One is read in any case: while the database is away the batch is due, and the broker still wants answers.
+        """
         count = -1
-        while len(batch) != count and self._alive and not batch.is_due:
+        while len(batch) != count and self._alive:
             count = len(batch)
             self._check(self._client.loop_read())
+            if batch.is_due:
+                break
 
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
         """Tell the broker that these are stored, in order of receipt, on the connection they came by."""
@@ -141,8 +146,7 @@ class Listener:
     def subscribe(self, own_topics: Iterable[str]) -> None:
         """Subscribe to the main filter and to meters' own topics, as far as that is not done yet.
 
-        To be called once what was stored of an earlier session is dealt with: messages begin to
-        come at once. A topic that the main filter covers is left out, so that nothing comes twice.
+        A topic that the main filter covers is left out, so that nothing comes twice.
         """
         if not self._connected:
             return

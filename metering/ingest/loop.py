@@ -71,8 +71,9 @@ class Loop:
 
     def step(self, patience: float = 1.0) -> None:
         """Take what the broker has, waiting up to `patience` seconds for it; store and acknowledge it."""
-        wake_at = min(self._next_beat, self._next_store) if self._batch else self._next_beat
-        self._session.receive(self._batch, min(patience, max(0.0, wake_at - self._clock())))
+        self._session.receive(self._batch, min(patience, max(0.0, self._next_asking - self._clock())))
+        # Even without a database: a broker that lost the session keeps nothing for who has not subscribed.
+        self._session.subscribe(self._decoders or ())
         if self._may_ask_database() and (self._batch.is_due or self._clock() >= self._next_store):
             self.flush()
         if self._may_ask_database():
@@ -82,9 +83,8 @@ class Loop:
         """Store what was received and acknowledge it."""
         self._next_store = self._clock() + PACE_SECONDS
         try:
-            # In this order: what comes on a new session must not meet the journal of the old one.
+            # First: what came on a new session must not meet the journal of the old one.
             self._store.forget_before(self._session.lost_session_at)
-            self._session.subscribe(self._known_decoders())
             for chunk in self._batch.chunks():
                 decoders = self._known_decoders()
                 self._store.save([self.decode(delivery, decoders) for delivery in chunk])
@@ -92,6 +92,13 @@ class Loop:
                 self._database_back()
         except NotNow as error:
             self._database_away(error)
+
+    @property
+    def _next_asking(self) -> float:
+        """When the database is to be asked again, should nothing more come."""
+        if self._retry_at is not None:
+            return self._retry_at
+        return min(self._next_beat, self._next_store) if self._batch else self._next_beat
 
     def _may_ask_database(self) -> bool:
         """Whether it was there when last asked, or long enough has passed since."""

@@ -35,7 +35,9 @@ def trial(installation: Installation, broker: Broker, record_property: Callable[
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The table of figures."""
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
-    rows = [(r.nodeid.rpartition("::")[2], value) for r in reports for name, value in r.user_properties if name == "figures"]
+    rows = [
+        (r.nodeid.rpartition("::")[2], value) for r in reports for name, value in r.user_properties if name == "figures"
+    ]
     if not rows:
         return
     columns = list(rows[0][1])

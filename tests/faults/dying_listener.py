@@ -1,6 +1,6 @@
 """The listener's command, which kills itself at one moment of its work on a batch that is new to the database.
 
-`python -m tests.faults.dying_listener before-commit|after-commit|acknowledging`
+`python -m tests.faults.dying_listener before-commit|after-commit|acknowledging|acknowledged`
 """
 
 import os
@@ -57,20 +57,20 @@ def after_commit() -> None:
     watch_saving(Death(0), after=die)
 
 
-def acknowledging() -> None:
-    """Half of the batch is acknowledged."""
+def acknowledging(share: float = 0.5) -> None:
+    """This share of the batch is acknowledged."""
     from metering.ingest.listener import Listener
 
     death, acknowledge = Death(0), Listener.acknowledge
 
-    def half(listener: Listener, deliveries: list[Any]) -> None:
+    def in_part(listener: Listener, deliveries: list[Any]) -> None:
         if not death.is_due():
             return acknowledge(listener, deliveries)
-        acknowledge(listener, islice(deliveries, len(deliveries) // 2))
+        acknowledge(listener, islice(deliveries, int(len(deliveries) * share)))
         return die()
 
     watch_saving(death)
-    Listener.acknowledge = half
+    Listener.acknowledge = in_part
 
 
 def watch_saving(death: Death, after: Callable[[], None] | None = None) -> None:
@@ -88,7 +88,16 @@ def watch_saving(death: Death, after: Callable[[], None] | None = None) -> None:
     DatabaseStore.save = saving
 
 
-MOMENTS = {"before-commit": before_commit, "after-commit": after_commit, "acknowledging": acknowledging}
+def acknowledged() -> None:
+    acknowledging(1.0)
+
+
+MOMENTS = {
+    "before-commit": before_commit,
+    "after-commit": after_commit,
+    "acknowledging": acknowledging,
+    "acknowledged": acknowledged,
+}
 
 
 def main() -> None:

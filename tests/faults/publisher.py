@@ -44,6 +44,8 @@ class Publisher(threading.Thread):
         super().__init__(daemon=True)
         self.acknowledged: dict[int, float] = {}
         """When (monotonic seconds) the broker said that it has this number's message."""
+        self.interruptions: list[float] = []
+        """When the connection to the broker was found to have ended."""
         self._port = port
         self._message = message
         self._rate = rate
@@ -81,6 +83,7 @@ class Publisher(threading.Thread):
                 self._publish(client)
                 sent += 1
             if client.loop(0.01) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                self.interruptions.append(time.monotonic())
                 break
         client.disconnect()
         self._waiting.extendleft((number, attempt + 1) for number, attempt in reversed(self._under_way.values()))

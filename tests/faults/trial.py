@@ -79,7 +79,9 @@ class Trial:
 
     def stored(self) -> set[int]:
         """The numbers of the readings in the table."""
-        return {round(power) for (power,) in self.house.query("SELECT power FROM metering_reading WHERE power < %d" % LAST)}
+        return {
+            round(power) for (power,) in self.house.query("SELECT power FROM metering_reading WHERE power < %d" % LAST)
+        }
 
     def count(self, what: str) -> int:
         (row,) = self.house.query(f"SELECT COUNT(*) FROM ({what}) AS counted")
@@ -129,6 +131,7 @@ class Trial:
             "published": published,
             "stored": rows,
             "distinct": distinct,
+            "lost": published - distinct,
             "sent again": messages - distinct,
             "recognised": self.state()["duplicates"],
             "faults": self.faults,

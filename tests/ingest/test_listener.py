@@ -207,6 +207,14 @@ def test_more_topics_than_fit_into_a_packet(tmp_path, name):
         assert [item.payload for item in received(listener, 2)] == [b"1", b"2"]
 
 
+def test_a_batch_that_cannot_be_stored_does_not_make_it_deaf(broker, name):
+    listener = connected(connect(broker.port, name))
+    listener.batch = Batch(time.monotonic, limit=1)
+    for number in range(5):
+        broker.publish(TOPIC, str(number))
+    wait_for(lambda: len(receive(listener)) == 5, "all five, though the batch was due at the first")
+
+
 def test_a_clock_that_stands_still_gives_no_instant_twice(broker, name):
     moment = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
     listener = connected(connect(broker.port, name, now=lambda: moment))

@@ -81,6 +81,7 @@ def test_a_meter_with_a_topic_of_its_own_is_known_before_its_first_message(scene
     (item,) = scene.take(delivery(topic="cellar/main"))
     assert isinstance(item, Accepted)
     assert item.address is None
+    scene.loop.step()
     assert scene.session.subscribed == ["cellar/main"]
 
 
@@ -160,17 +161,25 @@ def test_its_heart_beats_now_and_then_and_when_the_connection_changes(scene):
 
 def test_a_lost_session_reaches_the_store(scene):
     scene.session.lost_session_at = 4
-    scene.session.store = scene.store
-    scene.loop.step()
-    assert scene.store.forgotten_before == 4
-    assert scene.session.forgotten_first == 4, "before messages of the new session can come"
+    scene.take(delivery())
+    assert scene.store.forgotten_when_saving == 4, "before messages of the new session are compared"
 
 
-def test_without_a_database_it_does_not_subscribe(scene):
+def test_it_subscribes_without_a_database_too(scene):
     scene.store.is_away = True
     scene.session.subscribed = None
     scene.loop.step()
-    assert scene.session.subscribed is None
+    scene.loop.step()
+    assert scene.session.subscribed == []
+
+
+def test_it_waits_for_an_absent_database_without_spinning(scene):
+    scene.store.is_away = True
+    scene.loop.step()
+    scene.clock.advance(BEAT_SECONDS)
+    scene.loop.step()
+    scene.loop.step()
+    assert scene.session.waited[-1] == RETRY_SECONDS
 
 
 def test_a_native_topic_means_its_apartment_whatever_a_meter_claims(scene):
