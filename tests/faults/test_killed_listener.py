@@ -22,7 +22,7 @@ def test_killed_fifteen_times_under_load(trial):
         moment = time.monotonic() + kill * 0.007
         wait_for(lambda at=moment: time.monotonic() >= at, "another moment of the batch than the last time")
         trial.kill(listener)
-        listener = trial.house.start("mqtt_listen")
+        listener = trial.start_listener()
     publisher.finish()
     listener.wait_until_it_says("connected to the broker")
     trial.finish(READINGS, listener)

@@ -34,9 +34,12 @@ class Trial:
 
     def listen(self, *arguments: str, **settings: str) -> Process:
         """A listener that is connected."""
-        listener = self.house.start("mqtt_listen", *arguments, **settings)
+        listener = self.start_listener(*arguments, **settings)
         listener.wait_until_it_says("connected to the broker")
         return listener
+
+    def start_listener(self, *arguments: str, **settings: str) -> Process:
+        return self.house.start("mqtt_listen", *arguments, **settings)
 
     def start_program(self, module: str, *arguments: str) -> Process:
         """A program of the tests that is the listener with something amiss."""
@@ -80,7 +83,7 @@ class Trial:
     def stored(self) -> set[int]:
         """The numbers of the readings in the table."""
         return {
-            round(power) for (power,) in self.house.query("SELECT power FROM metering_reading WHERE power < %d" % LAST)
+            round(power) for (power,) in self.house.query(f"SELECT power FROM metering_reading WHERE power < {LAST}")
         }
 
     def count(self, what: str) -> int:
