@@ -38,6 +38,9 @@ def database_faults_mean_not_now() -> Iterator[None]:
             close_old_connections()
         yield
     except (OperationalError, InterfaceError, InternalError) as error:
+        # SQLite opens a file that it cannot write for reading, and the connection stays like that.
+        if not connection.in_atomic_block:
+            connection.close()
         raise NotNow(str(error).strip().splitlines()[0] if str(error).strip() else repr(error)) from error
 
 
