@@ -72,10 +72,6 @@ class Process:
     def pid(self) -> int:
         return self._process.pid
 
-    @property
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
-
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
