@@ -220,15 +220,25 @@ class ListenerStateAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     fields = (
         "name", "up", "started_at", "stopped_at", "heartbeat_at", "broker_connected", "broker_changed_at",
-        "received", "stored", "duplicates", "ignored", "rejected", "rejected_by_reason",
+        "unstored", "received", "stored", "duplicates", "ignored", "rejected", "reasons",
         "batches", "batch_size", "waited", "time_in_database", "database_size",
     )  # fmt: skip
-    readonly_fields = ("up", "waited", "time_in_database", "database_size")
+    readonly_fields = ("up", "unstored", "reasons", "waited", "time_in_database", "database_size")
     list_filter = ("broker_connected",)
     search_fields = ("name",)
 
     def in_scope(self, request: HttpRequest, rows: models.QuerySet[ListenerState]) -> models.QuerySet[ListenerState]:
         return rows
+
+    @admin.display(description="oldest message not stored yet")
+    def unstored(self, listener: ListenerState) -> str:
+        seconds = listener.unstored_seconds
+        return f"may be {seconds:,.0f} s old" if seconds else "none has waited for long"
+
+    @admin.display(description="rejected, by reason")
+    def reasons(self, listener: ListenerState) -> str:
+        found = sorted(listener.rejected_by_reason.items(), key=lambda item: -item[1])
+        return ", ".join(f"{reason.replace('_', ' ')}: {number:,}" for reason, number in found) or "none"
 
     @admin.display(description="oldest message of that batch had waited")
     def waited(self, listener: ListenerState) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from django.utils import timezone
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
@@ -16,8 +15,6 @@ COUNTERS = {
     "duplicates": "Redeliveries recognised and not stored again",
     "ignored": "Retained messages without a time of their own",
 }
-# A listener that is well gives a sign of life this often; see BEAT_SECONDS of the loop, and the time a step takes.
-ON_TIME_SECONDS = 10.0
 
 
 class ListenerCollector(Collector):
@@ -41,9 +38,10 @@ class ListenerCollector(Collector):
         yield self._gauge(
             "oldest_unstored_seconds",
             "How old the oldest message not stored yet may be: 0 while the listener is on time",
-            {name: age if age > ON_TIME_SECONDS else 0.0 for name, age in self._ages(listeners).items()},
+            _each(listeners, "unstored_seconds"),
         )
-        yield self._gauge("heartbeat_age_seconds", "Time since the listener's last sign of life", self._ages(listeners))
+        silent = _each(listeners, "silent_seconds")
+        yield self._gauge("heartbeat_age_seconds", "Time since the listener's last sign of life", silent)
         connected = {listener.name: float(listener.is_up and listener.broker_connected) for listener in listeners}
         yield self._gauge("broker_connected", "Whether the listener reaches the broker", connected)
 
@@ -63,11 +61,6 @@ class ListenerCollector(Collector):
         for listener in listeners:
             batches.add_metric([listener.name], count_value=listener.batches, sum_value=listener.commit_seconds)
         return batches
-
-    @staticmethod
-    def _ages(listeners: list[ListenerState]) -> dict[str, float]:
-        now = timezone.now()
-        return {listener.name: (now - listener.heartbeat_at).total_seconds() for listener in listeners}
 
     @staticmethod
     def _gauge(name: str, text: str, values: dict[str, float]) -> Metric:

@@ -8,6 +8,9 @@ from django.utils import timezone
 
 from metering.models.instant import InstantField
 
+# A listener that is well gives a sign of life this often: every five seconds, and a step takes its time.
+ON_TIME_SECONDS = 10.0
+
 
 class ListenerState(models.Model):
     """One row per listener (its MQTT client id): heartbeat, broker, counters since it was made."""
@@ -41,6 +44,19 @@ class ListenerState(models.Model):
         return self.stopped_at is None and timezone.now() - self.heartbeat_at < dt.timedelta(
             seconds=settings.LISTENER_DOWN_SECONDS
         )
+
+    @property
+    def silent_seconds(self) -> float:
+        """Time since its last sign of life."""
+        return (timezone.now() - self.heartbeat_at).total_seconds()
+
+    @property
+    def unstored_seconds(self) -> float:
+        """How old the oldest message that it has not stored may be; 0 while it gives signs of life in time.
+
+        A listener that cannot reach the database cannot write how long its messages have waited there.
+        """
+        return self.silent_seconds if self.silent_seconds > ON_TIME_SECONDS else 0.0
 
 
 class JournalPage(models.Model):

@@ -3,10 +3,16 @@ import datetime as dt
 import pytest
 from django.db import DatabaseError
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import JoinRequest
+from metering.ingest.decoders import InvalidMessage
+from metering.ingest.delivery import Refused
+from metering.ingest.store import DatabaseStore
+from metering.models import ListenerState
 from metering.views import operations
 from tests.factories import ReadingFactory, TenancyFactory, UserFactory
+from tests.fakes import NOON, delivery
 
 pytestmark = pytest.mark.django_db
 
@@ -82,15 +88,48 @@ class TestOperations:
         assert Client().get("/metrics").status_code == 404
 
     def test_metrics_count_what_the_listener_did(self):
-        from metering.ingest.decoders import InvalidMessage
-        from metering.ingest.delivery import Refused
-        from metering.ingest.store import DatabaseStore
-        from tests.fakes import NOON, delivery
-
-        DatabaseStore("one", lambda: NOON).save([Refused(delivery(), InvalidMessage("missing", "x"))])
+        listened()
         text = Client().get("/metrics").content.decode()
-        assert 'riser_messages_received_total{listener="one"} 1.0' in text
-        assert 'riser_messages_rejected_total{listener="one",reason="missing"} 1.0' in text
+        for line in (
+            'riser_messages_received_total{listener="one"} 2.0',
+            'riser_messages_stored_total{listener="one"} 0.0',
+            'riser_messages_duplicates_total{listener="one"} 0.0',
+            'riser_messages_rejected_total{listener="one",reason="missing"} 2.0',
+            'riser_listener_batch_size{listener="one"} 1.0',
+            'riser_listener_batch_wait_seconds{listener="one"} 3.0',
+            'riser_batch_commit_seconds_count{listener="one"} 2.0',
+        ):
+            assert line in text
+        assert metric(text, 'riser_batch_commit_seconds_sum{listener="one"}') > 0
+        assert metric(text, "riser_database_bytes") > 100_000
+
+    @pytest.mark.parametrize(("silence", "unstored"), [(2, 0), (600, 600)])
+    def test_metrics_tell_how_long_messages_may_have_waited(self, silence, unstored):
+        listened(timezone.now() - dt.timedelta(seconds=silence))
+        text = Client().get("/metrics").content.decode()
+        assert metric(text, 'riser_listener_heartbeat_age_seconds{listener="one"}') == pytest.approx(silence, abs=5)
+        assert metric(text, 'riser_listener_oldest_unstored_seconds{listener="one"}') == pytest.approx(unstored, abs=5)
+
+    def test_the_listeners_page_in_admin_tells_the_same(self, as_manager):
+        listened()
+        (listener,) = ListenerState.objects.all()
+        page = as_manager.get(f"/admin/metering/listenerstate/{listener.pk}/change/").content.decode()
+        for text in ("missing: 2", "3.00 s", "ms on average", "s old"):
+            assert text in page
+
+
+def listened(now=NOON):
+    """A listener refused a message, and another one three seconds after it came."""
+    store = DatabaseStore("one", lambda: now)
+    for waited in (0, 3):
+        message = delivery(received_at=now - dt.timedelta(seconds=waited))
+        store.save([Refused(message, InvalidMessage("missing", "voltage is missing."))])
+
+
+def metric(text, name):
+    """The value of one sample."""
+    (line,) = (line for line in text.splitlines() if line.startswith(f"{name} "))
+    return float(line.rpartition(" ")[2])
 
 
 @pytest.mark.parametrize("path", ["/nosuch", "/admin/nosuch/", "/history/nosuch"])
