@@ -2,8 +2,8 @@
 
 100,000 QoS 1 messages of 400 apartments wait at a mosquitto of the benchmark's own. A bare paho client
 acknowledges each and stores nothing; the listener stores every reading (on SQLite with synchronous=FULL,
-and on a PostgreSQL of the benchmark's own, both with fsync) and acknowledges after the commit. A ratio of 1 to paho would mean that storing costs nothing. mqttwarn, far
-slower, gets a twentieth of the messages.
+and on a PostgreSQL of the benchmark's own, both with fsync) and acknowledges after the commit. A ratio of 1
+to paho would mean that storing costs nothing. mqttwarn, far slower, gets a twentieth of the messages.
 """
 
 import os

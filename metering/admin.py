@@ -1,5 +1,6 @@
 """The manager's view of meters, readings, refused messages and listeners."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -211,21 +212,39 @@ class RejectedMessageAdmin(ReadOnlyAdmin):
         return message.payload_text
 
 
+def counted(name: str) -> Callable[[Any, ListenerState], str]:
+    """A column for one of a listener's counters, with thousands apart."""
+
+    @admin.display(description=name, ordering=name)
+    def count(_: Any, listener: ListenerState) -> str:
+        return f"{getattr(listener, name):,}"
+
+    return count
+
+
 @admin.register(ListenerState)
 class ListenerStateAdmin(ReadOnlyAdmin):
     """Are the listeners well? Every manager may know."""
 
-    list_display = (
-        "name", "up", "broker_connected", "heartbeat_at", "received", "stored", "duplicates", "ignored", "rejected",
+    received_count, stored_count = counted("received"), counted("stored")
+    duplicates_count, ignored_count = counted("duplicates"), counted("ignored")
+    rejected_count, batches_count = counted("rejected"), counted("batches")
+    list_display = ("name", "up", "broker", "heartbeat_at", "stored_count", "rejected_count")
+    fieldsets = [
+        (None, {"fields": ("name", "up", "broker", "broker_changed_at", "heartbeat_at", "started_at", "stopped_at")}),
+        ("Messages", {
+            "fields": ("received_count", "stored_count", "duplicates_count", "ignored_count", "rejected_count",
+                       "reasons"),
+            "description": "Duplicates: sent again by the broker. Ignored: retained messages without a time.",
+        }),
+        ("Storing", {"fields": ("unstored", "batches_count", "batch_size", "waited", "time_in_database",
+                                "database_size")}),
+    ]  # fmt: skip
+    readonly_fields = (
+        "up", "broker", "received_count", "stored_count", "duplicates_count", "ignored_count", "rejected_count",
+        "reasons", "unstored", "batches_count", "waited", "time_in_database", "database_size",
     )  # fmt: skip
-    fields = (
-        "name", "up", "started_at", "stopped_at", "heartbeat_at", "broker_connected", "broker_changed_at",
-        "unstored", "received", "stored", "duplicates", "ignored", "rejected", "reasons",
-        "batches", "batch_size", "waited", "time_in_database", "database_size",
-    )  # fmt: skip
-    readonly_fields = ("up", "unstored", "reasons", "waited", "time_in_database", "database_size")
-    list_filter = ("broker_connected",)
-    search_fields = ("name",)
+    actions = None
 
     def in_scope(self, request: HttpRequest, rows: models.QuerySet[ListenerState]) -> models.QuerySet[ListenerState]:
         return rows
@@ -253,6 +272,11 @@ class ListenerStateAdmin(ReadOnlyAdmin):
         storage = measure_storage()
         size = filesizeformat(storage.database)
         return size if storage.wal is None else f"{size}, and {filesizeformat(storage.wal)} of write-ahead log"
+
+    @admin.display(boolean=True, description="broker connected")
+    def broker(self, listener: ListenerState) -> bool:
+        # Who is down does not know.
+        return listener.is_up and listener.broker_connected
 
     @admin.display(boolean=True)
     def up(self, listener: ListenerState) -> bool:
