@@ -9,7 +9,15 @@ from copy import copy
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import InterfaceError, InternalError, OperationalError, close_old_connections, connection, transaction
+from django.db import (
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    reset_queries,
+    transaction,
+)
 
 from accounts.models import Building
 from metering.ingest.decoders import InvalidMessage
@@ -36,6 +44,8 @@ def database_faults_mean_not_now() -> Iterator[None]:
     try:
         if not connection.in_atomic_block:
             close_old_connections()
+            # With DEBUG on, Django remembers the text of the last 9000 statements; a batch's can be large.
+            reset_queries()
         yield
     except (OperationalError, InterfaceError, InternalError) as error:
         # SQLite opens a file that it cannot write for reading, and the connection stays like that.
