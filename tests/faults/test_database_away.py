@@ -7,12 +7,15 @@ import time
 
 import pytest
 
+from tests.databases import SqliteDatabase
+from tests.postgres import SERVER
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.fault
 
 MEMORY = 150
 """MiB"""
+on_files = pytest.mark.skipif(SERVER in os.environ, reason="SQLite's files")
 
 
 @pytest.mark.timeout(180)
@@ -70,8 +73,8 @@ def disk(trial, tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
     disk = Disk(folder, 8)
-    trial.house.database = shutil.move(trial.house.database, folder / "riser.sqlite3")
-    trial.house.env["DATABASE_URL"] = f"sqlite:///{trial.house.database}"
+    trial.house.database = SqliteDatabase(shutil.move(trial.house.database.file, folder / "riser.sqlite3"))
+    trial.house.env["DATABASE_URL"] = trial.house.database.url
     yield disk
     disk.leave()
 
@@ -80,6 +83,7 @@ def is_sound(house):
     return house.query("PRAGMA integrity_check") == [("ok",)]
 
 
+@on_files
 @pytest.mark.timeout(120)
 def test_disk_full(trial, disk):
     readings = 8_000
@@ -99,6 +103,7 @@ def test_disk_full(trial, disk):
     assert is_sound(trial.house)
 
 
+@on_files
 @pytest.mark.timeout(120)
 def test_read_only_file_system(trial, disk):
     readings = 4_000

@@ -25,7 +25,8 @@ class Trial:
         self.broker = broker
         self._record = record
         self._began = time.monotonic()
-        self._last = LAST
+        self.last = LAST
+        """The newest of the readings that mark an end."""
         self._peak = 0.0
         self.faults = 0
         """How many times the fault was brought about."""
@@ -103,10 +104,10 @@ class Trial:
 
     def drain(self, timeout: float = 60.0) -> None:
         """Wait until everything published so far is stored: a reading that is published now comes last."""
-        self._last += 1
-        publish(self.broker.port, [self._last])
+        self.last += 1
+        publish(self.broker.port, [self.last])
         newest = "SELECT power FROM metering_reading ORDER BY id DESC LIMIT 1"
-        wait_for(lambda: self.house.query(newest) == [(self._last,)], "the last reading is stored", timeout)
+        wait_for(lambda: self.house.query(newest) == [(self.last,)], "the last reading is stored", timeout)
 
     def finish(self, published: int, *listeners: Process, lost: int = 0) -> None:
         """Nothing is lost, nothing counted twice, and nothing left at the broker that comes again.

@@ -337,3 +337,13 @@ def test_a_meter_that_somebody_else_makes_in_the_same_moment_is_found(store, apa
     monkeypatch.setattr(type(Meter.objects), "ensure_native", beaten)
     store.save([accepted()])
     assert Reading.objects.get().meter.apartment == apartment
+
+
+@pytest.mark.django_db(transaction=True)
+def test_with_debug_on_it_does_not_remember_its_statements(meter, settings):
+    settings.DEBUG = True
+    store, remembered = new_store(), []
+    for number in range(5):
+        store.save([accepted(packet_id=number)])
+        remembered.append(len(connection.queries))
+    assert remembered[4] == remembered[1]
