@@ -190,6 +190,8 @@ MQTT_TOPIC = env.str("MQTT_TOPIC", default="electricity/+/floor/+")
 MQTT_CLIENT_ID = env.str("MQTT_CLIENT_ID", default="riser-listener")
 MQTT_USERNAME = env.str("MQTT_USERNAME", default="")
 MQTT_PASSWORD = env.str("MQTT_PASSWORD", default="")
+MQTT_DOCTOR_USERNAME = env.str("MQTT_DOCTOR_USERNAME", default="") or MQTT_USERNAME
+MQTT_DOCTOR_PASSWORD = env.str("MQTT_DOCTOR_PASSWORD", default="") or MQTT_PASSWORD
 MQTT_TLS = env.bool("MQTT_TLS", default=False)
 MQTT_CA_FILE = env.str("MQTT_CA_FILE", default="")
 

@@ -3,9 +3,9 @@
 import os
 
 for name in ("ALLOWED_HOSTS", "SITE_URL", "HTTPS", "READING_RETENTION_DAYS", "MAX_GAP_SECONDS", "METER_LIVE_SECONDS",
-             "MQTT_BROKER", "MQTT_PORT", "MQTT_TOPIC", "MQTT_USERNAME", "MQTT_PASSWORD", "MQTT_TLS", "EMAIL_URL",
-             "LOG_LEVEL", "PORT", "STATIC_ROOT", "NOTIFY_SOCKET", "WATCHDOG_USEC",
-             "DATABASE_URL", "DATABASE_URL_FILE"):  # fmt: skip
+             "MQTT_BROKER", "MQTT_PORT", "MQTT_TOPIC", "MQTT_USERNAME", "MQTT_PASSWORD", "MQTT_DOCTOR_USERNAME",
+             "MQTT_DOCTOR_PASSWORD", "MQTT_TLS", "EMAIL_URL", "LOG_LEVEL", "PORT",
+             "STATIC_ROOT", "NOTIFY_SOCKET", "WATCHDOG_USEC", "DATABASE_URL", "DATABASE_URL_FILE"):  # fmt: skip
     os.environ.pop(name, None)
 os.environ["ENV_FILE"] = os.devnull
 os.environ["DEBUG"] = "on"

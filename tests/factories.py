@@ -6,7 +6,7 @@ import factory
 from factory.django import DjangoModelFactory
 
 from accounts.models import Apartment, Building, Tenancy, User
-from metering.models import Meter, Reading
+from metering.models import ListenerState, Meter, Reading
 from metering.models.instant import EPOCH
 
 PASSWORD = "correct horse 7"
@@ -67,3 +67,11 @@ class ReadingFactory(DjangoModelFactory):
     voltage = 230.0
     current = 2.0
     power = factory.LazyAttribute(lambda reading: reading.voltage * reading.current)
+
+
+class ListenerStateFactory(DjangoModelFactory):
+    class Meta:
+        model = ListenerState
+
+    name = factory.Sequence(lambda n: f"listener{n}")
+    started_at = heartbeat_at = broker_changed_at = factory.LazyFunction(lambda: dt.datetime.now(dt.UTC))

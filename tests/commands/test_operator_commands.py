@@ -1,4 +1,4 @@
-"""import_apartments, invite, housekeep, load_demo, doctor: called in this process."""
+"""import_apartments, invite, housekeep, load_demo: called in this process."""
 
 import datetime as dt
 import io
@@ -8,7 +8,6 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import Apartment, Building, Invitation, Tenancy, User
-from metering import doctor
 from metering.models import Meter, Reading
 from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, ReadingFactory, TenancyFactory
 
@@ -161,35 +160,6 @@ class TestLoadDemo:
         assert Reading.objects.saved().count() == 2
         run("load_demo")
         assert Reading.objects.count() == 20 * 120
-
-
-class TestDoctor:
-    def test_it_names_what_is_wrong_and_what_to_do(self, settings, capsys):
-        settings.MQTT_PORT = 1
-        BuildingFactory(slug="house")
-        with pytest.raises(SystemExit) as ended:
-            call_command("doctor")
-        said = capsys.readouterr().out
-        assert ended.value.code == 1
-        assert "answers" in said
-        assert "Start the broker, or correct MQTT_BROKER" in said
-        assert "Start manage.py mqtt_listen" in said
-        assert "building house: no reading yet" in said
-
-    def test_missing_static_files_are_noticed(self, settings, tmp_path):
-        settings.DEBUG, settings.STATIC_ROOT = False, tmp_path
-        assert doctor.check_static_files().remedy == "Run manage.py collectstatic."
-        (tmp_path / "staticfiles.json").touch()
-        assert doctor.check_static_files().remedy == ""
-
-    def test_a_house_that_is_well(self, installation):
-        installation.make_house("101")
-        installation.start_listener()
-        installation.manage("simulate_meters", "--building", "house", "--interval", "0", "--count", "1")
-        said = installation.manage("doctor")
-        lines = said.splitlines()
-        assert [line for line in lines if not line.startswith("ok ")] == []
-        assert len(lines) >= 7
 
 
 def test_apartments_made_elsewhere_get_a_meter_only_once():
