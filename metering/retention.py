@@ -1,28 +1,100 @@
 """Which readings may go, and letting them go without holding anybody up."""
 
+import contextlib
 import datetime as dt
+import time
 from collections.abc import Iterator
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from metering.models import Meter, Reading
 
-# One transaction's worth: a writer that waits for it waits some milliseconds.
-CHUNK = 1000
+# SQLite knows one writer at a time, and one that waits looks again after 1, 3, 8, 18, 33, 53, 78, 103 ms.
+# So that it finds nobody there before 100 ms have passed, a chunk may take 50 ms at most, and the pause after it
+# must be longer than those steps.
+CHUNK_SECONDS = 0.04
+PAUSE_SECONDS = 0.03
+SQLITE_AUTOCHECKPOINT = 1000
+# What a chunk costs hardly depends on its size: each has a page of the index to change for every meter.
+FEWEST, FIRST, MOST = 100, 1000, 5000
+
+
+def deletable(before: dt.datetime) -> QuerySet[Reading]:
+    """The readings taken before that instant that may go.
+
+    Those that a resident saved stay, and the newest of each meter. Whatever else a reading is needed for
+    (such as energy that is not computed yet) has to be a condition here: everything is deleted through it.
+    """
+    newer = Reading.objects.filter(meter=OuterRef("meter"), taken_at__gt=OuterRef("taken_at"))
+    return Reading.objects.filter(Exists(newer), taken_at__lt=before, saved_at__isnull=True)
 
 
 def prune(before: dt.datetime) -> Iterator[int]:
-    """Delete readings taken before that instant, but never saved ones nor the newest of a meter.
+    """Delete what is deletable, in chunks. Yields the number of each chunk deleted; safe to stop after any.
 
-    Yields the number of each chunk deleted; safe to stop after any of them.
+    Whoever calls it pauses for PAUSE_SECONDS after each one.
     """
-    for meter in Meter.objects.all():
-        newest = Reading.objects.filter(meter=meter).order_by("-taken_at").values_list("pk", flat=True).first() or 0
-        old = Reading.objects.filter(meter=meter, taken_at__lt=before, saved_at__isnull=True).exclude(pk=newest)
-        while True:
-            with transaction.atomic():
-                chunk = list(old.order_by("taken_at").values_list("pk", flat=True)[:CHUNK])
-                deleted, _ = Reading.objects.filter(pk__in=chunk, saved_at__isnull=True).delete()
-            if not deleted:
-                break
-            yield deleted
+    chunk = Chunk()
+    with checkpoints_between_chunks():
+        yield from _prune_in_order_of_receipt(before, chunk)
+        for meter in Meter.objects.all():
+            yield from _prune_meter(meter, before, chunk)
+
+
+@contextlib.contextmanager
+def checkpoints_between_chunks() -> Iterator[None]:
+    """Keep SQLite from writing its log back within a commit, this one's or, once it is long, somebody else's."""
+    _pragma("wal_autocheckpoint=0")
+    try:
+        yield
+    finally:
+        _pragma(f"wal_autocheckpoint={SQLITE_AUTOCHECKPOINT}")
+
+
+def _pragma(text: str) -> None:
+    # Within a transaction, SQLite has nothing to write back and says that the table is locked.
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA {text}")
+
+
+def _prune_in_order_of_receipt(before: dt.datetime, chunk: "Chunk") -> Iterator[int]:
+    """From the oldest row up to where none is too old: neighbours in the file, so little is written."""
+    start = 0
+    while True:
+        window = Reading.objects.filter(pk__gt=start).order_by("pk")[: chunk.size]
+        taken = list(window.values_list("pk", "taken_at"))
+        if not any(taken_at < before for _, taken_at in taken):
+            return
+        end = taken[-1][0]
+        yield chunk.delete(deletable(before).filter(pk__gt=start, pk__lte=end))
+        start = end
+
+
+def _prune_meter(meter: Meter, before: dt.datetime, chunk: "Chunk") -> Iterator[int]:
+    """What came late, among newer readings of other meters."""
+    while old := list(
+        deletable(before).filter(meter=meter).order_by("taken_at").values_list("pk", flat=True)[: chunk.size]
+    ):
+        yield chunk.delete(deletable(before).filter(pk__in=old))
+
+
+class Chunk:
+    """Deletes in transactions of their own, as many rows at a time as go in CHUNK_SECONDS on this machine now."""
+
+    def __init__(self) -> None:
+        self.size = FIRST
+
+    def delete(self, readings: QuerySet[Reading]) -> int:
+        """Returns how many were deleted."""
+        began = time.monotonic()
+        with transaction.atomic():
+            deleted, _ = readings.delete()
+        took = time.monotonic() - began
+        if took > CHUNK_SECONDS:
+            self.size = max(self.size // 2, FEWEST)
+        elif took < CHUNK_SECONDS / 2:
+            self.size = min(self.size * 3 // 2, MOST)
+        _pragma("wal_checkpoint(PASSIVE)")
+        return deleted

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import Apartment, Building, Invitation, Tenancy, User
+from metering import retention
 from metering.models import Meter, Reading
 from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, ReadingFactory, TenancyFactory
 
@@ -121,13 +122,23 @@ class TestHousekeep:
         assert older not in Reading.objects.all()
         assert not Reading.objects.filter(pk__in=[reading.pk for reading in old]).exists()
 
-    def test_it_deletes_in_chunks(self, monkeypatch):
-        monkeypatch.setattr("metering.retention.CHUNK", 2)
+    def test_what_came_late_goes_as_well(self):
         meter = MeterFactory()
+        fresh = [ReadingFactory(meter=meter) for _ in range(2)]
         for age in range(10, 16):
             ReadingFactory(meter=meter, taken_at=timezone.now() - age * DAY)
         run("housekeep")
-        assert Reading.objects.count() == 1
+        assert set(Reading.objects.all()) == set(fresh)
+
+    def test_a_chunk_grows_and_shrinks_with_the_time_it_takes(self, monkeypatch):
+        chunk = retention.Chunk()
+        monkeypatch.setattr("metering.retention.CHUNK_SECONDS", 0)
+        chunk.delete(Reading.objects.none())
+        assert chunk.size == retention.FIRST // 2
+        monkeypatch.setattr("metering.retention.CHUNK_SECONDS", 60)
+        for _ in range(20):
+            chunk.delete(Reading.objects.none())
+        assert chunk.size == retention.MOST
 
 
 class TestLoadDemo:

@@ -10,7 +10,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from metering.retention import prune
+from metering.retention import PAUSE_SECONDS, prune
 
 
 class Command(BaseCommand):
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             deleted += number
             if deleted % 100_000 < number:
                 self.stdout.write(f"{deleted:,} readings deleted so far")
-            if stop.is_set():
+            if stop.wait(PAUSE_SECONDS):
                 break
         SessionStore.clear_expired()
         if deleted or not quiet:

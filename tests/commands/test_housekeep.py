@@ -1,0 +1,91 @@
+"""housekeep as a process: killed, stopped, and with others at the database."""
+
+import datetime as dt
+import signal
+
+import pytest
+from django.utils import timezone
+
+from metering.models.instant import to_microseconds
+from tests.waiting import wait_for
+
+OLD = 40_000
+SAVED = 3 * OLD // 20_000
+
+
+@pytest.fixture
+def full_house(installation):
+    """Two meters: one with old and new readings, some of them saved, and one that has been silent for long."""
+    installation.make_house("101", "102")
+    (first,), (second,) = installation.query("SELECT id FROM metering_meter ORDER BY id")
+    start = to_microseconds(timezone.now() - dt.timedelta(days=30))
+    installation.execute(
+        f"""
+        WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {3 * OLD})
+        INSERT INTO metering_reading (meter_id, taken_at, voltage, current, power, note, saved_at)
+        SELECT CASE WHEN i % 2 THEN {first} ELSE {second} END, {start} + i * 1000000, 230, 2, 460, '',
+               CASE WHEN i % 20000 = 1 THEN {start} END
+        FROM n
+        """
+    )
+    installation.execute(
+        "INSERT INTO metering_reading (meter_id, taken_at, voltage, current, power, note)"
+        f" VALUES ({first}, {to_microseconds(timezone.now())}, 230, 2, 460, '')"
+    )
+    return installation
+
+
+def count(house):
+    return house.query("SELECT count(*) FROM metering_reading")[0][0]
+
+
+def is_tidy(house):
+    """What must be left in the end: saved ones and the newest of each meter."""
+    assert house.query("PRAGMA integrity_check") == [("ok",)]
+    saved = house.query("SELECT count(*) FROM metering_reading WHERE saved_at IS NOT NULL")[0][0]
+    newest = house.query(
+        "SELECT count(*) FROM metering_reading r WHERE saved_at IS NULL AND NOT EXISTS"
+        " (SELECT 1 FROM metering_reading n WHERE n.meter_id = r.meter_id AND n.taken_at > r.taken_at)"
+    )[0][0]
+    return (saved, newest, count(house)) == (SAVED, 2, SAVED + 2)
+
+
+def test_killed_in_the_middle_it_leaves_a_good_file_and_the_next_run_finishes(full_house):
+    before = count(full_house)
+    killed = full_house.start("housekeep")
+    wait_for(lambda: count(full_house) < before, "the first chunk is gone")
+    killed.signal(signal.SIGKILL)
+    killed.wait()
+    assert full_house.query("PRAGMA integrity_check") == [("ok",)]
+    assert SAVED + 2 < count(full_house) < before
+    assert f"{count(full_house) - SAVED - 2:,} readings older than 7 days" in full_house.manage("housekeep")
+    assert is_tidy(full_house)
+
+
+def test_it_shows_how_far_it_is(full_house):
+    said = full_house.manage("housekeep").splitlines()
+    assert said[0].endswith("readings deleted so far")
+    assert said[-1] == f"{3 * OLD + 2 - SAVED - 2:,} readings older than 7 days deleted"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_the_middle(full_house, number):
+    before = count(full_house)
+    running = full_house.start("housekeep")
+    wait_for(lambda: count(full_house) < before, "the first chunk is gone")
+    running.signal(number)
+    assert running.wait() == 0
+    assert SAVED + 2 < count(full_house) < before
+
+
+def test_every_so_many_seconds_until_a_signal(full_house):
+    running = full_house.start("housekeep", "--every", "0.1")
+    wait_for(lambda: is_tidy(full_house), "the first round")
+    full_house.execute(
+        "INSERT INTO metering_reading (meter_id, taken_at, voltage, current, power, note)"
+        " SELECT min(id), 1, 230, 2, 460, '' FROM metering_meter"
+    )
+    wait_for(lambda: is_tidy(full_house), "the next round")
+    running.signal(signal.SIGTERM)
+    assert running.wait() == 0
+    assert "1 readings older than 7 days deleted" in running.said
