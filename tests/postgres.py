@@ -111,8 +111,6 @@ class Cluster(Server):
         return True
 
     def _make(self) -> None:
-        # Not in pytest's tmp_path: PostgreSQL runs as a user who cannot reach into root's folders.
-        self.folder = Path(tempfile.mkdtemp(prefix="riser-postgres-"))
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
         command = [find_server("initdb"), "--pgdata", str(self.folder / "data"), "--username", "postgres"]
@@ -131,9 +129,11 @@ class Cluster(Server):
 
     def __enter__(self) -> "Cluster":
         find_server("postgres")
+        # Not in pytest's tmp_path: PostgreSQL runs as a user who cannot reach into root's folders.
+        self.folder = Path(tempfile.mkdtemp(prefix="riser-postgres-"))
         with contextlib.ExitStack() as undo:
-            self._make()
             undo.callback(self._remove)
+            self._make()
             self.start()
             undo.pop_all()
         return self
@@ -150,10 +150,12 @@ def main(command: list[str]) -> int:
         # A session of its own: Ctrl-C must reach it once, not twice.
         process = subprocess.Popen(command, env=os.environ | {SERVER: cluster.address}, start_new_session=True)
         try:
-            return process.wait()
+            status = process.wait()
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)
-            return process.wait()
+            status = process.wait()
+    # As a shell tells of a signal.
+    return status if status >= 0 else 128 - status
 
 
 if __name__ == "__main__":
@@ -163,3 +165,5 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except pytest.fail.Exception as missing:
         sys.exit(str(missing))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
