@@ -1,16 +1,32 @@
 """housekeep as a process: killed, stopped, and with others at the database."""
 
 import datetime as dt
+import os
 import signal
 
 import pytest
 from django.utils import timezone
 
 from metering.models.instant import to_microseconds
+from tests.postgres import SERVER
 from tests.waiting import wait_for
 
-OLD = 40_000
-SAVED = 3 * OLD // 20_000
+OLD = 120_000
+SAVED = OLD // 20_000
+
+
+def instant(microseconds):
+    """SQL for it, as the column has it."""
+    if SERVER in os.environ:
+        return f"timestamptz '1970-01-01 00:00:00+00' + ({microseconds}) * interval '1 microsecond'"
+    return microseconds
+
+
+def insert(house, microseconds):
+    house.execute(
+        "INSERT INTO metering_reading (meter_id, taken_at, voltage, current, power, note)"
+        f" SELECT min(id), {instant(microseconds)}, 230, 2, 460, '' FROM metering_meter"
+    )
 
 
 @pytest.fixture
@@ -18,20 +34,18 @@ def full_house(installation):
     """Two meters: one with old and new readings, some of them saved, and one that has been silent for long."""
     installation.make_house("101", "102")
     (first,), (second,) = installation.query("SELECT id FROM metering_meter ORDER BY id")
-    start = to_microseconds(timezone.now() - dt.timedelta(days=30))
+    month_ago = to_microseconds(timezone.now() - dt.timedelta(days=30))
+    taken_at = instant(f"{month_ago} + CAST(i AS bigint) * 1000000")
     installation.execute(
         f"""
-        WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {3 * OLD})
+        WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {OLD - 1})
         INSERT INTO metering_reading (meter_id, taken_at, voltage, current, power, note, saved_at)
-        SELECT CASE WHEN i % 2 THEN {first} ELSE {second} END, {start} + i * 1000000, 230, 2, 460, '',
-               CASE WHEN i % 20000 = 1 THEN {start} END
+        SELECT CASE WHEN i % 2 = 1 THEN {first} ELSE {second} END, {taken_at},
+               230, 2, 460, '', CASE WHEN i % 20000 = 1 THEN {instant(month_ago)} END
         FROM n
         """
     )
-    installation.execute(
-        "INSERT INTO metering_reading (meter_id, taken_at, voltage, current, power, note)"
-        f" VALUES ({first}, {to_microseconds(timezone.now())}, 230, 2, 460, '')"
-    )
+    insert(installation, to_microseconds(timezone.now()))
     return installation
 
 
@@ -41,7 +55,6 @@ def count(house):
 
 def is_tidy(house):
     """What must be left in the end: saved ones and the newest of each meter."""
-    assert house.query("PRAGMA integrity_check") == [("ok",)]
     saved = house.query("SELECT count(*) FROM metering_reading WHERE saved_at IS NOT NULL")[0][0]
     newest = house.query(
         "SELECT count(*) FROM metering_reading r WHERE saved_at IS NULL AND NOT EXISTS"
@@ -56,7 +69,8 @@ def test_killed_in_the_middle_it_leaves_a_good_file_and_the_next_run_finishes(fu
     wait_for(lambda: count(full_house) < before, "the first chunk is gone")
     killed.signal(signal.SIGKILL)
     killed.wait()
-    assert full_house.query("PRAGMA integrity_check") == [("ok",)]
+    if SERVER not in os.environ:
+        assert full_house.query("PRAGMA integrity_check") == [("ok",)]
     assert SAVED + 2 < count(full_house) < before
     assert f"{count(full_house) - SAVED - 2:,} readings older than 7 days" in full_house.manage("housekeep")
     assert is_tidy(full_house)
@@ -65,7 +79,7 @@ def test_killed_in_the_middle_it_leaves_a_good_file_and_the_next_run_finishes(fu
 def test_it_shows_how_far_it_is(full_house):
     said = full_house.manage("housekeep").splitlines()
     assert said[0].endswith("readings deleted so far")
-    assert said[-1] == f"{3 * OLD + 2 - SAVED - 2:,} readings older than 7 days deleted"
+    assert said[-1] == f"{OLD + 1 - SAVED - 2:,} readings older than 7 days deleted"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -80,12 +94,10 @@ def test_a_signal_ends_it_in_the_middle(full_house, number):
 
 def test_every_so_many_seconds_until_a_signal(full_house):
     running = full_house.start("housekeep", "--every", "0.1")
-    wait_for(lambda: is_tidy(full_house), "the first round")
-    full_house.execute(
-        "INSERT INTO metering_reading (meter_id, taken_at, voltage, current, power, note)"
-        " SELECT min(id), 1, 230, 2, 460, '' FROM metering_meter"
-    )
-    wait_for(lambda: is_tidy(full_house), "the next round")
+    running.wait_until_it_says("readings older than 7 days deleted\n")
+    assert is_tidy(full_house)
+    insert(full_house, 1)
+    running.wait_until_it_says("\n1 readings older than 7 days deleted\n")
+    assert is_tidy(full_house)
     running.signal(signal.SIGTERM)
     assert running.wait() == 0
-    assert "1 readings older than 7 days deleted" in running.said
