@@ -15,7 +15,6 @@ from metering.models import Meter, Reading
 # must be longer than those steps.
 CHUNK_SECONDS = 0.04
 PAUSE_SECONDS = 0.03
-SQLITE_AUTOCHECKPOINT = 1000
 # What a chunk costs hardly depends on its size: each has a page of the index to change for every meter.
 FEWEST, FIRST, MOST = 100, 1000, 5000
 
@@ -45,18 +44,21 @@ def prune(before: dt.datetime) -> Iterator[int]:
 @contextlib.contextmanager
 def checkpoints_between_chunks() -> Iterator[None]:
     """Keep SQLite from writing its log back within a commit, this one's or, once it is long, somebody else's."""
+    before = _pragma("wal_autocheckpoint")
     _pragma("wal_autocheckpoint=0")
     try:
         yield
     finally:
-        _pragma(f"wal_autocheckpoint={SQLITE_AUTOCHECKPOINT}")
+        _pragma(f"wal_autocheckpoint={before}")
 
 
-def _pragma(text: str) -> None:
-    # Within a transaction, SQLite has nothing to write back and says that the table is locked.
-    if connection.vendor == "sqlite" and not connection.in_atomic_block:
-        with connection.cursor() as cursor:
-            cursor.execute(f"PRAGMA {text}")
+def _pragma(text: str) -> int:
+    """The first figure that SQLite answers with; elsewhere, and in a transaction, it is not asked and this is 0."""
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        return 0
+    with connection.cursor() as cursor:
+        answer = cursor.execute(f"PRAGMA {text}").fetchone()
+        return int(answer[0]) if answer else 0
 
 
 def _prune_in_order_of_receipt(before: dt.datetime, chunk: "Chunk") -> Iterator[int]:
