@@ -26,7 +26,7 @@ T = TypeVar("T")
 settings.register_profile("riser", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("riser")
 
-DATABASE_FIXTURES = {"django_db_setup", "installation"}
+DATABASE_FIXTURES = {"django_db_setup", "template_database"}
 """Whoever uses the database uses one of these."""
 
 
