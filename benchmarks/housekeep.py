@@ -21,7 +21,7 @@ from tests.postgres import Cluster
 ROWS = int(os.environ.get("ROWS", "5000000"))
 OLD = ROWS * 4 // 5
 LIMIT_MS = 100.0
-ALONE_SECONDS = 10.0
+ALONE_SECONDS = 30.0
 PAUSE_SECONDS = 0.01
 BATCH = 10
 RETENTION_DAYS = 7
