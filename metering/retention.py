@@ -3,16 +3,17 @@
 import contextlib
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from metering.models import Meter, Reading
 
-# SQLite knows one writer at a time, and one that waits looks again after 1, 3, 8, 18, 33, 53, 78, 103 ms.
-# So that it finds nobody there before 100 ms have passed, a chunk may take 50 ms at most, and the pause after it
-# must be longer than those steps.
+# SQLite knows one writer at a time, and one that waits looks again after 1, 3, 8, 18, 33, 53, 78, 103 ms,
+# and then ever less often. So that it finds nobody there before 100 ms have passed, a chunk should take no
+# more than 50 ms, and the pause after it must be longer than those steps: as long as the chunk, where a busy
+# machine made it longer.
 CHUNK_SECONDS = 0.04
 PAUSE_SECONDS = 0.03
 # What a chunk costs hardly depends on its size: each has a page of the index to change for every meter.
@@ -29,16 +30,22 @@ def deletable(before: dt.datetime) -> QuerySet[Reading]:
     return Reading.objects.filter(Exists(newer), taken_at__lt=before, saved_at__isnull=True)
 
 
-def prune(before: dt.datetime) -> Iterator[int]:
-    """Delete what is deletable, in chunks. Yields the number of each chunk deleted; safe to stop after any.
+def prune(before: dt.datetime, pause: Callable[[float], object]) -> Iterator[int]:
+    """Delete what is deletable, in chunks, and `pause` for some seconds after each one.
 
-    Whoever calls it pauses for PAUSE_SECONDS after each one.
+    Yields the number of each chunk deleted; safe to stop after any.
     """
     chunk = Chunk()
     with checkpoints_between_chunks():
-        yield from _prune_in_order_of_receipt(before, chunk)
-        for meter in Meter.objects.all():
-            yield from _prune_meter(meter, before, chunk)
+        for deleted in _delete_all(before, chunk):
+            yield deleted
+            pause(max(PAUSE_SECONDS, chunk.seconds))
+
+
+def _delete_all(before: dt.datetime, chunk: "Chunk") -> Iterator[int]:
+    yield from _prune_in_order_of_receipt(before, chunk)
+    for meter in Meter.objects.all():
+        yield from _prune_meter(meter, before, chunk)
 
 
 @contextlib.contextmanager
@@ -87,16 +94,17 @@ class Chunk:
 
     def __init__(self) -> None:
         self.size = FIRST
+        self.seconds = 0.0
 
     def delete(self, readings: QuerySet[Reading]) -> int:
         """Returns how many were deleted."""
         began = time.monotonic()
         with transaction.atomic():
             deleted, _ = readings.delete()
-        took = time.monotonic() - began
-        if took > CHUNK_SECONDS:
+        self.seconds = time.monotonic() - began
+        if self.seconds > CHUNK_SECONDS:
             self.size = max(self.size // 2, FEWEST)
-        elif took < CHUNK_SECONDS / 2:
+        elif self.seconds < CHUNK_SECONDS / 2:
             self.size = min(self.size * 3 // 2, MOST)
         _pragma("wal_checkpoint(PASSIVE)")
         return deleted

@@ -130,6 +130,20 @@ class TestHousekeep:
         run("housekeep")
         assert set(Reading.objects.all()) == set(fresh)
 
+    def test_it_pauses_after_each_chunk_for_as_long_as_that_took(self, monkeypatch):
+        def pauses():
+            meter = MeterFactory()
+            for age in (9, 10):
+                ReadingFactory(meter=meter, taken_at=timezone.now() - age * DAY)
+            found = []
+            assert list(retention.prune(timezone.now() - 8 * DAY, found.append)) == [1]
+            return found
+
+        assert min(pauses()) >= retention.PAUSE_SECONDS
+        monkeypatch.setattr("metering.retention.PAUSE_SECONDS", 0)
+        (pause,) = pauses()
+        assert pause > 0
+
     def test_a_chunk_grows_and_shrinks_with_the_time_it_takes(self, monkeypatch):
         chunk = retention.Chunk()
         monkeypatch.setattr("metering.retention.CHUNK_SECONDS", 0)

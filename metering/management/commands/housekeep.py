@@ -10,7 +10,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from metering.retention import PAUSE_SECONDS, prune
+from metering.retention import prune
 
 
 class Command(BaseCommand):
@@ -32,11 +32,11 @@ class Command(BaseCommand):
 
     def housekeep(self, stop: threading.Event, quiet: bool) -> None:
         deleted = 0
-        for number in prune(timezone.now() - dt.timedelta(days=settings.READING_RETENTION_DAYS)):
+        for number in prune(timezone.now() - dt.timedelta(days=settings.READING_RETENTION_DAYS), stop.wait):
             deleted += number
             if deleted % 100_000 < number:
                 self.stdout.write(f"{deleted:,} readings deleted so far")
-            if stop.wait(PAUSE_SECONDS):
+            if stop.is_set():
                 break
         SessionStore.clear_expired()
         if deleted or not quiet:
