@@ -2,10 +2,10 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench lint format lock
+.PHONY: help setup run test test-faults bench lint format lock
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## .venv, front-end packages, .env, database: what run and test begin with
 	@sh scripts/setup.sh
@@ -23,6 +23,14 @@ test: ## Set everything up and test it, on SQLite and on PostgreSQL
 	@$(PY) -m pytest
 	@echo "==> Testing on PostgreSQL"
 	@$(PY) -m tests.postgres $(PY) -m pytest
+
+test-faults: ## The listener under real faults, on SQLite and on PostgreSQL: what was published, stored, lost
+	@sh scripts/setup.sh dev
+	@sh scripts/test_parts.sh
+	@echo "==> Faults on SQLite"
+	@$(PY) -m pytest tests/faults -m fault -n 4
+	@echo "==> Faults on PostgreSQL"
+	@$(PY) -m tests.postgres $(PY) -m pytest tests/faults -m fault -n 4
 
 bench: ## Measure, against limits and peers: one table, in about twenty minutes
 	@sh scripts/setup.sh dev

@@ -51,11 +51,18 @@ def insert_new(rows: Sequence[NewReading]) -> int:
 
 def insert_every(rows: Sequence[NewReading]) -> None:
     """Insert readings without a time of their own: none of them is a repetition, whatever the clock says."""
+    while not _insert_all(rows):
+        # Again and again, because another listener may take an instant that was free a moment ago.
+        rows = list(_apart(rows))
+
+
+def _insert_all(rows: Sequence[NewReading]) -> bool:
+    """Insert all of them; none, and False, where an instant is taken."""
     with transaction.atomic():
         if insert_new(rows) == len(rows):
-            return
+            return True
         transaction.set_rollback(True)
-    insert_new(list(_apart(rows)))
+    return False
 
 
 def _apart(rows: Sequence[NewReading]) -> Iterator[NewReading]:

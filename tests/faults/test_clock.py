@@ -93,6 +93,17 @@ def test_clock_is_set_back_and_forth(broker, building, record_property):
     assert [round(power) for power in Reading.objects.order_by("pk").values_list("power", flat=True)] == list(
         range(READINGS)
     )
+    record_property(
+        "figures",
+        {
+            "published": READINGS,
+            "stored": Reading.objects.count(),
+            "distinct": Reading.objects.values("power").distinct().count(),
+            "recognised": state.duplicates,
+            "faults": len(STEPS),
+            "seconds": round(time.monotonic() - began, 1),
+        },
+    )
     assert (state.stored, state.duplicates, state.rejected) == (READINGS, 0, 0)
     assert Reading.objects.filter(taken_at__lt=timezone.now() - DAY / 2).count() > READINGS // 10, (
         "the clock was believed"

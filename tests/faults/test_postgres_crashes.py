@@ -5,6 +5,7 @@ import os
 import pytest
 
 from tests.databases import PostgresTemplate
+from tests.faults.publisher import APARTMENTS
 from tests.installation import Installation, migrate
 from tests.postgres import SERVER, Cluster
 
@@ -26,6 +27,7 @@ def installation(tmp_path, broker, cluster):
     template = PostgresTemplate(cluster)
     migrate(template.url, tmp_path)
     with Installation(tmp_path, template, broker.port) as made:
+        made.make_house(*APARTMENTS)
         yield made
 
 

@@ -1,5 +1,8 @@
+import contextlib
+
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from metering.ingest.batch import Batch
 from tests.fakes import FakeClock
@@ -43,6 +46,56 @@ def test_a_chunk_that_fails_stays_in_the_batch():
     assert len(batch) == 3
     assert list(batch.chunks()) == [["a", "b"], ["c"]]
     assert len(batch) == 0
+
+
+class AnyUse(RuleBasedStateMachine):
+    """Items come and are stored in whatever turn; storing may fail at any chunk."""
+
+    @initialize(limit=st.integers(1, 5))
+    def begin(self, limit):
+        self.limit = limit
+        self.batch = Batch(FakeClock(), limit=limit)
+        self.added, self.stored = 0, []
+
+    @rule(count=st.integers(0, 12))
+    def add(self, count):
+        for _ in range(count):
+            self.batch.add(self.added)
+            self.added += 1
+
+    @rule(succeeding=st.integers(0, 4))
+    def store(self, succeeding):
+        """So many chunks are stored, the next one fails."""
+        chunks = self.batch.chunks()
+        for chunk in chunks:
+            assert 0 < len(chunk) <= self.limit
+            if not succeeding:
+                chunks.close()
+                break
+            succeeding -= 1
+            self.stored += chunk
+
+    @rule(succeeding=st.integers(0, 4))
+    def fail(self, succeeding):
+        """The same, by an exception, as in the loop."""
+        with contextlib.suppress(ZeroDivisionError):
+            for chunk in self.batch.chunks():
+                if not succeeding:
+                    raise ZeroDivisionError
+                succeeding -= 1
+                self.stored += chunk
+
+    @invariant()
+    def nothing_is_lost_doubled_or_out_of_order(self):
+        assert self.stored == list(range(len(self.stored)))
+        assert len(self.stored) + len(self.batch) == self.added
+
+    def teardown(self):
+        rest = [item for chunk in self.batch.chunks() for item in chunk]
+        assert self.stored + rest == list(range(self.added))
+
+
+test_any_use = AnyUse.TestCase
 
 
 @given(st.lists(st.integers()), st.integers(1, 7))

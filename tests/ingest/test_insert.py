@@ -62,3 +62,17 @@ def test_a_clock_that_went_back_moves_only_what_meets_another_reading(meter):
     insert_every([reading(meter, NOON, 2.0), reading(meter, early, 3.0)])
     times = dict(Reading.objects.values_list("power", "taken_at"))
     assert times == {1.0: NOON, 2.0: NOON + MICROSECOND, 3.0: early}
+
+
+def test_an_instant_that_another_listener_takes_meanwhile_loses_no_reading(meter, monkeypatch):
+    insert_every([reading(meter, NOON, 1.0)])
+    looked = []
+
+    def is_taken(meter_id, instant):
+        """The other's reading is committed only after the first look."""
+        looked.append(instant)
+        return len(looked) > 1 and Reading.objects.filter(meter=meter_id, taken_at=instant).exists()
+
+    monkeypatch.setattr("metering.ingest.insert._is_taken", is_taken)
+    insert_every([reading(meter, NOON, 2.0)])
+    assert powers() == [1.0, 2.0]

@@ -158,18 +158,75 @@ def test_messages_seen_in_the_field(payload, accepted):
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3)
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
 )
-fields = st.sampled_from(["voltage", "current", "power", "power_factor", "energy", "timestamp", "apartment", "other"])
+names = st.sampled_from(["voltage", "current", "power", "power_factor", "energy", "timestamp", "apartment", "other"])
+anything = st.binary() | (json_values | st.dictionaries(names, json_values)).map(
+    lambda value: json.dumps(value).encode()
+)
+# Near enough to a reading that most of it gets past the first check.
+volts, amperes = st.floats(-1, 1001), st.floats(-10_001, 10_001)
+nearly = st.fixed_dictionaries(
+    {"voltage": volts, "current": amperes},
+    optional={
+        "power": st.floats(-2e7, 2e7),
+        "power_factor": st.floats(-2, 2),
+        "energy": st.floats(),
+        "timestamp": st.floats() | st.integers() | st.text() | st.datetimes().map(str),
+        "apartment": st.integers() | st.text(),
+    },
+).map(lambda value: json.dumps(value).encode())
 
 
-@given(st.binary() | st.dictionaries(fields, json_values).map(lambda value: json.dumps(value).encode()))
-def test_whatever_comes_is_a_plausible_measurement_or_refused(payload):
+def outcome(payload):
     try:
-        measured = measure(payload)
-    except InvalidMessage:
+        return measure(payload)
+    except InvalidMessage as refused:
+        return refused
+
+
+@given(anything | nearly)
+def test_whatever_comes_is_a_plausible_measurement_or_refused_in_words(payload):
+    measured = outcome(payload)
+    if isinstance(measured, InvalidMessage):
+        assert measured.code
+        assert measured.reason
         return
-    else:
-        assert 0 <= measured.voltage <= LIMITS.voltage
-        assert abs(measured.current) <= LIMITS.current
-        assert abs(measured.power) <= LIMITS.voltage * LIMITS.current
+    assert 0 <= measured.voltage <= LIMITS.voltage
+    assert abs(measured.current) <= LIMITS.current
+    assert abs(measured.power) <= LIMITS.voltage * LIMITS.current
+    assert measured.energy_total is None or 0 <= measured.energy_total <= 1e12
+    assert measured.taken_at is None or measured.taken_at.utcoffset() == dt.timedelta()
+    assert measured.taken_at is None or measured.taken_at <= NOW + dt.timedelta(days=1)
+
+
+EARLIEST = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+readings = st.fixed_dictionaries(
+    {"voltage": st.floats(0, 1000), "current": st.floats(-10_000, 10_000)},
+    optional={
+        "power": st.floats(-1e7, 1e7),
+        "power_factor": st.floats(-1, 1),
+        "energy": st.floats(0, 1e12),
+        "timestamp": st.timedeltas(dt.timedelta(), NOW - EARLIEST).map(lambda since: EARLIEST + since),
+        "apartment": st.text(),
+        "other": json_values,
+    },
+)
+
+
+@given(readings)
+def test_a_good_reading_comes_through_as_it_is(reading):
+    payload = json.dumps(
+        reading | {"timestamp": reading["timestamp"].isoformat()} if "timestamp" in reading else reading
+    )
+    if "NaN" in payload or "Infinity" in payload:
+        return
+    measured = measure(payload)
+    factor = reading.get("power_factor", 1.0)
+    assert (measured.voltage, measured.current) == (reading["voltage"], reading["current"])
+    assert measured.power == reading.get("power", reading["voltage"] * reading["current"] * factor)
+    assert measured.power_factor == reading.get("power_factor")
+    assert measured.energy_total == reading.get("energy")
+    assert measured.taken_at == reading.get("timestamp")
+    assert measured.apartment == reading.get("apartment")

@@ -344,6 +344,6 @@ def test_with_debug_on_it_does_not_remember_its_statements(meter, settings):
     settings.DEBUG = True
     store, remembered = new_store(), []
     for number in range(5):
-        store.save([accepted(packet_id=number)])
+        store.save([accepted(packet_id=number, received_at=NOON + number * MINUTE)])
         remembered.append(len(connection.queries))
     assert remembered[4] == remembered[1]

@@ -5,11 +5,46 @@ from hypothesis import strategies as st
 from metering.ingest.topics import Address, is_flat, is_level, native_topic, parse_native, printable, valid_topic
 
 levels = st.from_regex(r"\A[A-Za-z0-9._-]{1,32}\Z")
+native_like = st.tuples(st.text(max_size=4), st.text(max_size=4)).map(lambda pair: native_topic(*pair))
 
 
 @given(levels, levels)
 def test_a_native_topic_names_its_address(building, apartment):
     assert parse_native(native_topic(building, apartment)) == Address(building, apartment)
+
+
+@given(st.text() | st.lists(st.text(max_size=5), max_size=6).map("/".join) | native_like)
+def test_whatever_topic_comes_names_its_own_address_or_none(topic):
+    address = parse_native(topic)
+    if address is None:
+        return
+    assert native_topic(*address) == topic
+    assert "/" not in address.building + address.apartment
+
+
+@given(st.text() | levels)
+def test_a_name_that_could_be_a_level_stays_one_level(name):
+    if is_level(name):
+        assert parse_native(native_topic("house", name)) == Address("house", name)
+        assert printable(name) == name
+        assert not set(name) & set("/+#$ ")
+
+
+@given(st.text())
+def test_printable_text_has_its_length_and_nothing_invisible(text):
+    shown = printable(text)
+    assert len(shown) == len(text)
+    assert shown.isprintable()
+    assert printable(shown) == shown
+
+
+@given(st.text() | native_like)
+def test_a_topic_is_a_meters_own_an_apartments_or_explained(topic):
+    problem = valid_topic(topic)
+    if not problem:
+        assert parse_native(topic) is None
+        assert topic.isprintable()
+        assert not set(topic) & set("+#")
 
 
 @pytest.mark.parametrize(
