@@ -23,7 +23,7 @@ from accounts.models import Building
 from metering.ingest.decoders import InvalidMessage
 from metering.ingest.delivery import Accepted, Decoded, Delivery, Ignored, NotNow, Refused
 from metering.ingest.insert import NewReading, insert_every, insert_new
-from metering.ingest.journal import ENTRY, Journal, fingerprint
+from metering.ingest.journal import ENTRY, LATER, Journal, Place, Repetition, fingerprint
 from metering.ingest.patience import bound_waiting
 from metering.ingest.routing import Routes
 from metering.ingest.topics import parse_native, printable
@@ -33,6 +33,9 @@ from metering.models.rejected import KEPT_PAYLOAD_BYTES, KEPT_TOPIC_CHARACTERS
 
 COUNTED = ("heartbeat_at", "batches", "batch_size", "batch_wait", "commit_seconds", "received", "stored", "duplicates",
            "ignored", "rejected", "rejected_by_reason")  # fmt: skip
+
+Fresh = dict[tuple[int, bytes], Place]
+"""Packet id and fingerprint of what this batch stores, with its place in the journal's next page."""
 
 
 @contextlib.contextmanager
@@ -58,6 +61,7 @@ def database_faults_mean_not_now() -> Iterator[None]:
 class Outcome:
     """What became of the deliveries of one batch."""
 
+    repetition: Repetition
     readings: list[NewReading] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     ignored: int = 0
@@ -85,6 +89,7 @@ class DatabaseStore:
         self._commit_seconds = 0.0
         self._state = ListenerState(name=listener)
         self._journal = Journal()
+        self._repetition = Repetition()
         self._is_up_to_date = False
         self._in_doubt: set[tuple[int, int]] = set()
         self._valid_from = 0
@@ -110,6 +115,7 @@ class DatabaseStore:
             raise
         # Only what was committed may be remembered.
         self._state = state
+        self._repetition = outcome.repetition
         self._commit_seconds = self._clock() - began
         self._in_doubt = set()
         self._vigilance.heard_at_qos_0(outcome.at_qos_0.items())
@@ -168,11 +174,11 @@ class DatabaseStore:
         return state
 
     def _sort_out(self, batch: list[Decoded]) -> Outcome:
-        outcome = Outcome()
+        outcome = Outcome(self._repetition.copy())
         routes = Routes([item for item in batch if isinstance(item, Accepted)])
-        fresh: dict[int, bytes] = {}
+        fresh: Fresh = {}
         for item in batch:
-            if self._is_stored(item.delivery, fresh):
+            if self._is_stored(item.delivery, fresh, outcome.repetition):
                 outcome.duplicates += 1
                 continue
             self._journal_entry(item.delivery, fresh, outcome)
@@ -184,18 +190,20 @@ class DatabaseStore:
                 self._route(item, routes, outcome)
         return outcome
 
-    def _is_stored(self, delivery: Delivery, fresh: dict[int, bytes]) -> bool:
+    def _is_stored(self, delivery: Delivery, fresh: Fresh, repetition: Repetition) -> bool:
         """Whether this is a redelivery of something stored before, or earlier in this batch."""
-        may_be_stored = delivery.is_redelivery or _identity(delivery) in self._in_doubt
-        if not may_be_stored or not delivery.qos:
+        is_marked = delivery.is_redelivery or _identity(delivery) in self._in_doubt
+        if not delivery.qos or not (is_marked or repetition.may_go_on(delivery.connection)):
             return False
         print_ = fingerprint(delivery)
-        return fresh.get(delivery.packet_id) == print_ or self._journal.knows(delivery.packet_id, print_)
+        place = fresh.get((delivery.packet_id, print_)) or self._journal.place(delivery.packet_id, print_)
+        is_repeated = repetition.goes_on(delivery.connection, place)
+        return place is not None if is_marked else is_repeated
 
-    def _journal_entry(self, delivery: Delivery, fresh: dict[int, bytes], outcome: Outcome) -> None:
+    def _journal_entry(self, delivery: Delivery, fresh: Fresh, outcome: Outcome) -> None:
         if delivery.qos and delivery.connection >= self._valid_from:
             print_ = fingerprint(delivery)
-            fresh[delivery.packet_id] = print_
+            fresh[delivery.packet_id, print_] = (LATER, len(outcome.entries))
             outcome.entries += ENTRY.pack(delivery.packet_id, print_)
 
     def _route(self, item: Accepted, routes: Routes, outcome: Outcome) -> None:

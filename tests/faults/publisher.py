@@ -63,7 +63,7 @@ class Publisher(threading.Thread):
             self._fault = fault
             raise
 
-    def finish(self, timeout: float = 120.0) -> "Publisher":
+    def finish(self, timeout: float = 240.0) -> "Publisher":
         """Itself, when every message is acknowledged."""
         self.join(timeout)
         assert not self.is_alive(), f"{len(self.acknowledged)} of {self._count} acknowledged after {timeout} s"
@@ -96,11 +96,13 @@ class Publisher(threading.Thread):
 
         def accepted() -> bool:
             try:
-                if not client.is_connected():
-                    client.connect("127.0.0.1", self._port)
-                    client.loop(1.0)
+                client.connect("127.0.0.1", self._port)
             except OSError:
                 return False
+            give_up_at = time.monotonic() + 10
+            while not client.is_connected() and time.monotonic() < give_up_at:
+                if client.loop(0.1) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                    return False
             return client.is_connected()
 
         wait_for(accepted, "the broker accepts the publisher", 60)
@@ -122,7 +124,7 @@ class Publisher(threading.Thread):
 
 
 def publish(
-    port: int, numbers: Iterable[int], message: Callable[[int, int], Message] = reading, timeout: float = 120.0
+    port: int, numbers: Iterable[int], message: Callable[[int, int], Message] = reading, timeout: float = 240.0
 ) -> None:
     """Publish these and come back when the broker has acknowledged them all."""
     publisher = Publisher(port, numbers, message)

@@ -1,10 +1,12 @@
 """The broker is restarted, or killed, while meters publish."""
 
 import json
+import time
 
 import pytest
 
 from tests.faults.publisher import topic_of
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.fault
 
@@ -76,3 +78,19 @@ def test_broker_killed_loses_at_most_what_it_was_writing(trial):
     interrupt(trial, publisher, readings, 6, trial.broker.kill)
     lost = lost_by_broker(trial, publisher, WRITING_SECONDS)
     trial.finish(readings, listener, lost=lost)
+
+
+@pytest.mark.parametrize("broker_settings", [EVERY_SECOND], ids=["saved-every-second"])
+@pytest.mark.timeout(180)
+def test_broker_killed_while_a_backlog_drains_sends_nothing_that_counts_twice(trial):
+    readings = 20_000
+    trial.stop(trial.listen())
+    trial.publish(range(readings))
+    file, until = trial.broker.folder / "mosquitto.db", time.time()
+    wait_for(lambda: file.exists() and file.stat().st_mtime > until + 1, "the broker has saved all of it")
+    listener = trial.start_listener()
+    trial.wait_until_stored(8_000)
+    trial.broker.kill()
+    trial.faults += 1
+    trial.broker.start()
+    trial.finish(readings, listener)

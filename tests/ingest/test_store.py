@@ -97,6 +97,26 @@ def test_a_redelivery_of_what_was_not_stored_is_stored(store, meter):
     assert Reading.objects.count() == 3
 
 
+def test_a_broker_that_went_back_and_repeats_without_the_mark_is_recognised(store, meter):
+    store.save([accepted(packet_id=number) for number in range(1, 6)])
+    store.save([accepted(packet_id=number, connection=2) for number in range(2, 5)])
+    store.save([accepted(packet_id=number, connection=2) for number in (5, 6, 7)])
+    assert Reading.objects.count() == 7
+    assert counters()["duplicates"] == 4
+
+
+def test_what_repeats_without_the_mark_later_on_a_connection_is_new(store, meter):
+    store.save([accepted(packet_id=number) for number in (1, 2)])
+    store.save([accepted(packet_id=number, connection=2) for number in (3, 1, 2)])
+    assert Reading.objects.count() == 5
+
+
+def test_a_broker_that_went_back_while_the_first_delivery_was_waiting_is_recognised(store, meter):
+    first = [accepted(packet_id=number) for number in (1, 2)]
+    store.save([*first, *(accepted(packet_id=number, connection=2) for number in (1, 2, 3))])
+    assert Reading.objects.count() == 3
+
+
 def test_a_redelivery_in_the_same_batch_is_skipped(store, meter):
     store.save([accepted(packet_id=1), accepted(packet_id=1, again=True, connection=2)])
     assert Reading.objects.count() == 1
