@@ -46,7 +46,9 @@ def back_up(path: Path, now: dt.datetime, keep: int | None = None, force: bool =
         return _copy_to(path, force)
     copy = _copy_to(path / f"riser-{now:{STAMP}}{engine().SUFFIX}", force)
     if keep is not None:
-        for old in sorted(path.glob(f"riser-{ANY_STAMP}{engine().SUFFIX}"))[:-keep]:
+        # The one just made stays even where the clock went back.
+        others = set(path.glob(f"riser-{ANY_STAMP}{engine().SUFFIX}")) - {copy.path}
+        for old in sorted(others, reverse=True)[keep - 1 :]:
             old.unlink()
     return copy
 
@@ -54,6 +56,8 @@ def back_up(path: Path, now: dt.datetime, keep: int | None = None, force: bool =
 def _copy_to(target: Path, force: bool) -> Copy:
     if not target.parent.is_dir():
         raise BackupError(f"There is no folder {target.parent}.")
+    if connection.vendor == "sqlite" and target.resolve() == sqlite.place():
+        raise BackupError(f"{target} is the database itself. Name another file.")
     if target.exists() and not force:
         raise BackupError(f"{target} is there already. Name another file, or say --force.")
     with _in_the_making(target) as part:

@@ -49,7 +49,7 @@ def replace_with(path: Path, forget: list[str]) -> None:
     """Put the copy in the database's place, and run these statements on it: one transaction."""
     tables = ", ".join(connection.ops.quote_name(name) for name in connection.introspection.table_names())
     connection.close()
-    psql = [_find("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--file=-"]
+    psql = [_find("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"]
     copy = [_find("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(path)]
     with (
         tempfile.TemporaryFile() as said,
@@ -58,15 +58,18 @@ def replace_with(path: Path, forget: list[str]) -> None:
         script = target.stdin
         assert script is not None
         with contextlib.suppress(BrokenPipeError), script:
+            # Not --single-transaction: psql would commit whatever it got until this process was killed. It
+            # commits where it is told to, which only a whole copy is followed by.
+            script.write(b"BEGIN;\n")
             script.write(f"DROP TABLE IF EXISTS {tables} CASCADE;\n".encode() if tables else b"")
             with subprocess.Popen(copy, stdout=subprocess.PIPE, stderr=said) as source:
                 assert source.stdout is not None
                 shutil.copyfileobj(source.stdout, script)
             if source.returncode:
-                # Without its end the transaction is not committed.
+                # Without COMMIT it would end well, having done nothing.
                 target.kill()
             # pg_restore empties the search path for the rest of the session.
-            script.write(f"SET search_path TO public;\n{';'.join(forget)};\n".encode())
+            script.write(f"SET search_path TO public;\n{';'.join(forget)};\nCOMMIT;\n".encode())
         if target.wait() or source.returncode:
             said.seek(0)
             raise BackupError(f"Nothing was restored. {said.read().decode(errors='replace').strip()}")

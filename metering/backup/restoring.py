@@ -24,7 +24,9 @@ def check_nobody_listens() -> None:
     """Raise BackupError where a listener is at work: what it stores now would vanish with the present database."""
     if not _has_tables():
         return
-    if up := [listener.name for listener in ListenerState.objects.all() if listener.is_up]:
+    # No other columns: the present tables may be those of another version.
+    listeners = ListenerState.objects.only("name", "heartbeat_at", "stopped_at")
+    if up := [listener.name for listener in listeners if listener.is_up]:
         raise BackupError(
             f"{', '.join(up)} is listening. Stop Riser first, and start it again afterwards:\n"
             "  systemctl stop riser-web riser-listener riser-housekeep.timer riser-housekeep.service"

@@ -56,9 +56,11 @@ def migrations_in(path: Path) -> set[tuple[str, str]]:
 
 def replace_with(path: Path, forget: list[str]) -> None:
     """Put the copy in the database's place, after these statements have run on it: all of it, or nothing."""
-    prepared = Path(settings.DATABASES["default"]["NAME"]).with_name(".riser-restoring.sqlite3")
+    prepared = place().with_name(".riser-restoring.sqlite3")
     prepared.unlink(missing_ok=True)
     try:
+        # It holds everybody's readings and sessions.
+        prepared.touch(mode=0o600)
         with contextlib.closing(sqlite3.connect(path)) as copy, contextlib.closing(sqlite3.connect(prepared)) as ready:
             copy.backup(ready)
             with ready:
@@ -67,9 +69,22 @@ def replace_with(path: Path, forget: list[str]) -> None:
             # One transaction of the live database: whoever reads it sees the old one or the new one, and so does
             # whoever opens it after a power cut.
             connection.ensure_connection()
-            ready.backup(_live())
+            ready.backup(_live(), progress=_give_up_when_busy)
+    except (OSError, sqlite3.Error) as error:
+        raise BackupError(f"Nothing was restored: {error}. It needs room for three more databases.") from error
     finally:
         prepared.unlink(missing_ok=True)
+
+
+def place() -> Path:
+    """The database's file."""
+    return Path(settings.DATABASES["default"]["NAME"]).resolve()
+
+
+def _give_up_when_busy(status: int, _remaining: int, _total: int) -> None:
+    """SQLite has waited for the connection's timeout then; Python would try again for ever."""
+    if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        raise BackupError("Nothing was restored: another process keeps writing to the database. Stop Riser first.")
 
 
 def _live() -> Any:

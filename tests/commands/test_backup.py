@@ -1,7 +1,9 @@
 """Copies of the database made while readings come in, and the way back."""
 
 import contextlib
+import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,6 +19,7 @@ from tests.installation import PROJECT
 from tests.waiting import wait_for
 
 ON_SQLITE = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
+only_postgres = pytest.mark.skipif(ON_SQLITE, reason="about pg_restore and psql")
 only_sqlite = pytest.mark.skipif(not ON_SQLITE, reason="about the file of an SQLite database")
 
 
@@ -216,3 +219,82 @@ def test_killed_while_restoring_it_leaves_the_old_database_or_the_new_one(house,
     house.manage("restore", "--yes", str(copies / "large"))
     seen.add(count(house))
     assert seen == {3, 60_000}
+
+
+@only_sqlite
+def test_the_database_itself_is_never_replaced_by_its_copy(house):
+    inode = house.database.file.stat().st_ino
+    assert "is the database itself" in refused(house, "backup", "--force", house.database.file)
+    assert house.database.file.stat().st_ino == inode
+
+
+@only_sqlite
+@pytest.mark.timeout(180)
+def test_a_database_that_another_process_writes_to_is_not_waited_for_for_ever(house, copies):
+    house.manage("backup", str(copies / "copy"))
+    with house.locked():
+        said = refused(house, "restore", "--yes", copies / "copy")
+    assert "another process keeps writing to the database" in said
+
+
+@only_sqlite
+def test_no_room_for_restoring_is_said_and_changes_nothing(house, copies):
+    add_readings(house, 20_000)
+    house.manage("backup", str(copies / "large"))
+    house.execute("DELETE FROM metering_reading")
+    house.execute("VACUUM")
+    # The present database still fits, the one to be restored does not.
+    kilobytes = house.database.file.stat().st_size // 1024 + 64
+    said = refused(house, "restore", "--yes", copies / "large", file_limit=kilobytes)
+    assert "Nothing was restored: " in said
+    assert count(house) == 0
+    assert not list(house.database.file.parent.glob(".riser-restoring*"))
+
+
+def test_the_tables_to_be_replaced_may_be_those_of_another_version(house, copies):
+    house.manage("backup", str(copies / "copy"))
+    house.execute("ALTER TABLE metering_listenerstate DROP COLUMN batches")
+    house.manage("restore", "--yes", str(copies / "copy"))
+    assert house.query("SELECT count(batches) FROM metering_listenerstate") == [(0,)]
+
+
+def test_the_newest_copy_stays_where_the_clock_went_back(house, copies):
+    ahead = copies / f"riser-2099-01-01-000000{'.sqlite3' if ON_SQLITE else '.dump'}"
+    ahead.touch()
+    house.manage("backup", "--keep", "1", str(copies))
+    assert only(copies) != ahead
+
+
+@only_postgres
+def test_killed_after_part_of_the_copy_nothing_is_committed(house, copies, tmp_path):
+    add_readings(house, 10)
+    house.manage("backup", str(copies / "ten"))
+    add_readings(house, 5)
+    # A pg_restore that is slow after half of the copy: whole statements, in one of the pieces they are passed on in.
+    program = tmp_path / "pg_restore"
+    program.write_text(
+        f"""#!{sys.executable}
+import os, subprocess, sys, time
+parent = os.getppid()
+real = {shutil.which("pg_restore")!r}
+if "--no-owner" not in sys.argv:
+    os.execv(real, [real, *sys.argv[1:]])
+script = subprocess.run([real, *sys.argv[1:]], capture_output=True).stdout
+half = script[: script.index(b"\\nCOPY ") + 1]
+padding = -len(half) % 65536
+sys.stdout.buffer.write(b"\\n" * padding + half)
+sys.stdout.flush()
+while os.getppid() == parent:
+    time.sleep(0.05)
+"""
+    )
+    program.chmod(0o755)
+    process = house.start("restore", "--yes", str(copies / "ten"), PATH=f"{tmp_path}:{os.environ['PATH']}")
+    session = "SELECT query FROM pg_stat_activity WHERE application_name = 'psql' AND datname = current_database()"
+    wait_for(
+        lambda: any("CREATE TABLE" in query or "ALTER" in query for (query,) in house.query(session)), "psql works"
+    )
+    process.signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not house.query(session), "psql ends, too")
+    assert count(house) == 15
