@@ -30,16 +30,18 @@ DATABASE_FIXTURES = {"django_db_setup", "template_database"}
 """Whoever uses the database uses one of these."""
 
 
-def uses_database(item: pytest.Item) -> bool:
+def belongs_here(item: pytest.Item) -> bool:
+    """Whether a test is for the database of this run: on PostgreSQL, of those without one SQLite's run says it all."""
+    if SERVER not in os.environ:
+        return item.get_closest_marker("postgres") is None
     fixtures = set(getattr(item, "fixturenames", ()))
-    return bool(DATABASE_FIXTURES & fixtures) or item.get_closest_marker("django_db") is not None
+    uses_database = bool(DATABASE_FIXTURES & fixtures) or item.get_closest_marker("django_db") is not None
+    return uses_database and item.get_closest_marker("sqlite") is None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL only what uses the database: of the rest the run on SQLite says everything."""
-    if SERVER in os.environ:
-        config.hook.pytest_deselected(items=[item for item in items if not uses_database(item)])
-        items[:] = [item for item in items if uses_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if not belongs_here(item)])
+    items[:] = [item for item in items if belongs_here(item)]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -19,8 +19,6 @@ from tests.installation import PROJECT
 from tests.waiting import wait_for
 
 ON_SQLITE = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
-only_postgres = pytest.mark.skipif(ON_SQLITE, reason="about pg_restore and psql")
-only_sqlite = pytest.mark.skipif(not ON_SQLITE, reason="about the file of an SQLite database")
 
 
 @pytest.fixture
@@ -91,7 +89,7 @@ def test_a_copy_made_under_load_is_consistent_and_can_be_restored(house, copies)
     assert stored == count(house) == received - duplicates - refused_
 
 
-@only_sqlite
+@pytest.mark.sqlite
 def test_a_copy_of_sqlite_is_one_whole_file(house, copies):
     house.start_listener()
     house.start("simulate_meters", "--building", "house", "--interval", "0.005")
@@ -199,7 +197,7 @@ def test_a_full_disk_leaves_no_half_copy(house, copies):
     assert list(copies.iterdir()) == []
 
 
-@only_sqlite
+@pytest.mark.sqlite
 def test_killed_while_restoring_it_leaves_the_old_database_or_the_new_one(house, copies):
     add_readings(house, 60_000)
     house.manage("backup", str(copies / "large"))
@@ -221,14 +219,14 @@ def test_killed_while_restoring_it_leaves_the_old_database_or_the_new_one(house,
     assert seen == {3, 60_000}
 
 
-@only_sqlite
+@pytest.mark.sqlite
 def test_the_database_itself_is_never_replaced_by_its_copy(house):
     inode = house.database.file.stat().st_ino
     assert "is the database itself" in refused(house, "backup", "--force", house.database.file)
     assert house.database.file.stat().st_ino == inode
 
 
-@only_sqlite
+@pytest.mark.sqlite
 @pytest.mark.timeout(180)
 def test_a_database_that_another_process_writes_to_is_not_waited_for_for_ever(house, copies):
     house.manage("backup", str(copies / "copy"))
@@ -237,7 +235,7 @@ def test_a_database_that_another_process_writes_to_is_not_waited_for_for_ever(ho
     assert "another process keeps writing to the database" in said
 
 
-@only_sqlite
+@pytest.mark.sqlite
 def test_no_room_for_restoring_is_said_and_changes_nothing(house, copies):
     add_readings(house, 20_000)
     house.manage("backup", str(copies / "large"))
@@ -265,7 +263,7 @@ def test_the_newest_copy_stays_where_the_clock_went_back(house, copies):
     assert only(copies) != ahead
 
 
-@only_postgres
+@pytest.mark.postgres
 def test_killed_after_part_of_the_copy_nothing_is_committed(house, copies, tmp_path):
     add_readings(house, 10)
     house.manage("backup", str(copies / "ten"))

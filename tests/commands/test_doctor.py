@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import os
 import sqlite3
 import subprocess
 import sys
@@ -21,10 +20,8 @@ from metering.ingest.listener import build_client
 from tests.broker import Broker, find
 from tests.factories import BuildingFactory, ListenerStateFactory, ReadingFactory
 from tests.installation import PROJECT, Installation
-from tests.postgres import SERVER
 from tests.waiting import wait_for
 
-only_sqlite = pytest.mark.skipif(SERVER in os.environ, reason="about the file of an SQLite database")
 LOGINS = {"riser-listener": "heard", "riser-doctor": "well", "house/floor/101": "meter"}
 TOPIC = "electricity/house/floor/101"
 
@@ -237,7 +234,7 @@ class TestDatabase:
         assert "read" in found.state
         assert "may write there" in found.remedy
 
-    @only_sqlite
+    @pytest.mark.sqlite
     def test_a_reader_that_keeps_the_log_from_being_written_back(self, installation):
         script = (
             "import django; django.setup(); from metering.doctor import database;"

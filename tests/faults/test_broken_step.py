@@ -1,19 +1,18 @@
 """Whatever fails in the listener ends it, so that systemd starts another; a listener that hangs is noticed."""
 
 import contextlib
-import os
 import signal
 import socket
 import time
 
 import pytest
 
-from tests.postgres import SERVER
 from tests.waiting import wait_for
 
 pytestmark = [
     pytest.mark.fault,
-    pytest.mark.skipif(SERVER in os.environ, reason="the same with any database"),
+    # The same with any database.
+    pytest.mark.sqlite,
 ]
 
 PARTS = ["receive", "_on_connect", "_on_subscribe", "_on_message", "subscribe", "decode", "save", "acknowledge", "beat",

@@ -8,14 +8,13 @@ import time
 import pytest
 
 from tests.databases import SqliteDatabase
-from tests.postgres import SERVER
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.fault
 
 MEMORY = 150
 """MiB"""
-on_files = pytest.mark.skipif(SERVER in os.environ, reason="SQLite's files")
+on_files = pytest.mark.sqlite
 
 
 @pytest.mark.timeout(180)

@@ -1,17 +1,15 @@
 """PostgreSQL crashes and recovers while meters publish."""
 
-import os
-
 import pytest
 
 from tests.databases import PostgresTemplate
 from tests.faults.publisher import APARTMENTS
 from tests.installation import Installation, migrate
-from tests.postgres import SERVER, Cluster
+from tests.postgres import Cluster
 
 pytestmark = [
     pytest.mark.fault,
-    pytest.mark.skipif(SERVER not in os.environ, reason="PostgreSQL only"),
+    pytest.mark.postgres,
 ]
 
 
