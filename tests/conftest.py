@@ -35,8 +35,8 @@ def belongs_here(item: pytest.Item) -> bool:
     if SERVER not in os.environ:
         return item.get_closest_marker("postgres") is None
     fixtures = set(getattr(item, "fixturenames", ()))
-    uses_database = bool(DATABASE_FIXTURES & fixtures) or item.get_closest_marker("django_db") is not None
-    return uses_database and item.get_closest_marker("sqlite") is None
+    marks = {mark.name for mark in item.iter_markers()}
+    return bool(DATABASE_FIXTURES & fixtures or {"django_db", "postgres"} & marks) and "sqlite" not in marks
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import psycopg
 
 from tests.postgres import SERVER, Server
+from tests.waiting import wait_for
 
 Rows = list[tuple[Any, ...]]
 
@@ -99,13 +100,24 @@ class PostgresDatabase:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         tables = self.query("SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'")
+        lock = f"LOCK TABLE {', '.join(name for (name,) in tables)} IN EXCLUSIVE MODE NOWAIT"
         with psycopg.connect(self.url) as connection:
-            connection.execute(f"LOCK TABLE {', '.join(name for (name,) in tables)} IN EXCLUSIVE MODE")
+            # All or nothing: waiting for one table with a lock on another would be a deadlock with who writes.
+            wait_for(lambda: _succeeds(connection, lock), "nobody holds a lock for a moment")
             yield
             connection.rollback()
 
     def drop(self) -> None:
         self.server.drop_database(self.name)
+
+
+def _succeeds(connection: psycopg.Connection[Any], lock: str) -> bool:
+    try:
+        connection.execute(lock)
+    except psycopg.errors.LockNotAvailable:
+        connection.rollback()
+        return False
+    return True
 
 
 class PostgresTemplate(PostgresDatabase):

@@ -54,10 +54,11 @@ class Publisher(threading.Thread):
         self._count = len(self._waiting)
         self._under_way: dict[int, tuple[int, int]] = {}
         self._fault: BaseException | None = None
+        self._is_abandoned = False
 
     def run(self) -> None:
         try:
-            while self._waiting:
+            while self._waiting and not self._is_abandoned:
                 self._publish_while_connected()
         except BaseException as fault:
             self._fault = fault
@@ -70,6 +71,11 @@ class Publisher(threading.Thread):
         assert self._fault is None, self._fault
         return self
 
+    def abandon(self) -> None:
+        """Publish no more; the test is over."""
+        self._is_abandoned = True
+        self.join(20)
+
     def wait_for(self, count: int) -> None:
         """Until so many are acknowledged."""
         wait_for(lambda: len(self.acknowledged) >= count or self._fault, f"{count} are published", 120)
@@ -77,7 +83,7 @@ class Publisher(threading.Thread):
     def _publish_while_connected(self) -> None:
         client = self._connect()
         began, sent = time.monotonic(), 0
-        while self._waiting or self._under_way:
+        while (self._waiting or self._under_way) and not self._is_abandoned:
             due = (time.monotonic() - began) * self._rate
             while self._waiting and len(self._under_way) < WINDOW and sent < due:
                 self._publish(client)
@@ -98,12 +104,12 @@ class Publisher(threading.Thread):
             try:
                 client.connect("127.0.0.1", self._port)
             except OSError:
-                return False
+                return self._is_abandoned
             give_up_at = time.monotonic() + 10
             while not client.is_connected() and time.monotonic() < give_up_at:
                 if client.loop(0.1) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                     return False
-            return client.is_connected()
+            return client.is_connected() or self._is_abandoned
 
         wait_for(accepted, "the broker accepts the publisher", 60)
         return client

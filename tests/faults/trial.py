@@ -24,6 +24,7 @@ class Trial:
         self.house = house
         self.broker = broker
         self._record = record
+        self._publishers: list[Publisher] = []
         self._began = time.monotonic()
         self.last = LAST
         """The newest of the readings that mark an end."""
@@ -97,8 +98,13 @@ class Trial:
     def stream(self, numbers: Iterable[int], rate: float, **more: Any) -> Publisher:
         """A publisher that works while the test brings about its fault."""
         publisher = Publisher(self.broker.port, numbers, rate=rate, **more)
+        self._publishers.append(publisher)
         publisher.start()
         return publisher
+
+    def close(self) -> None:
+        for publisher in self._publishers:
+            publisher.abandon()
 
     # --- The end ---
 
