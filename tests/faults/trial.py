@@ -116,7 +116,7 @@ class Trial:
         wait_for(lambda: self.house.query(newest) == [(self.last,)], "the last reading is stored", timeout)
 
     def finish(self, published: int, *listeners: Process, lost: int = 0) -> None:
-        """Nothing is lost, nothing counted twice, and nothing left at the broker that comes again.
+        """Nothing is lost and nothing counted twice, by another listener afterwards neither.
 
         Each of `published` numbers, but for `lost` of them, is stored, and no message is stored twice.
         Messages that the publisher had to send again are new ones and told apart.
@@ -124,11 +124,12 @@ class Trial:
         self.drain()
         for listener in listeners:
             self.stop(listener)
-        received = self.state()["received"]
+        stored = self.state()["stored"]
         again = self.listen()
         self.drain()
         self.stop(again)
-        assert self.state()["received"] == received + 1, "the broker still held what was acknowledged"
+        # An acknowledgement may be lost on the way, where a broker is slow to read it. Then the journal knows.
+        assert self.state()["stored"] == stored + 1, "the broker brought what was stored, and it was stored again"
         self.conclude(published, lost)
 
     def conclude(self, published: int, lost: int = 0) -> None:
