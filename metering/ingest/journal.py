@@ -72,9 +72,11 @@ class Repetition:
 
     It ends with the first delivery that is not in the journal, or does not follow the one before. So
     a packet id that comes again later, with the same payload from a meter that stands still, is new.
+    On a process's first connection there is none: there are brokers that begin at packet id 1 whenever a
+    listener comes, and a meter that stands still must not be taken for its own past.
     """
 
-    def __init__(self, connection: int = 0, reached: Place | None = None) -> None:
+    def __init__(self, connection: int | None = None, reached: Place | None = None) -> None:
         self._connection = connection
         self._reached = reached
 
@@ -88,7 +90,8 @@ class Repetition:
     def goes_on(self, connection: int, place: Place | None) -> bool:
         """Whether the next delivery, with its place in the journal, is part of it."""
         if connection != self._connection:
-            self._connection, self._reached = connection, BEFORE_ALL
+            self._reached = None if self._connection is None else BEFORE_ALL
+            self._connection = connection
         follows = place is not None and self._reached is not None and place > self._reached
         self._reached = place if follows else None
         return follows

@@ -41,7 +41,7 @@ def test_it_forgets_whole_pages_out_of_reach_and_no_sooner():
 
 
 def test_a_broker_that_went_back_repeats_from_the_start_of_a_connection_in_order():
-    repetition = Repetition()
+    repetition = Repetition(connection=0)
     assert [repetition.goes_on(1, place) for place in ((7, 0), (7, 1), (9, 0))] == [True] * 3
     assert not repetition.goes_on(1, None), "the first new one ends it"
     assert not repetition.goes_on(1, (9, 1))
@@ -49,7 +49,15 @@ def test_a_broker_that_went_back_repeats_from_the_start_of_a_connection_in_order
 
 
 def test_a_packet_id_that_is_used_again_at_once_is_no_repetition():
-    repetition = Repetition()
+    repetition = Repetition(connection=0)
     assert repetition.goes_on(1, (7, 3))
     assert not repetition.goes_on(1, (7, 3))
     assert not repetition.goes_on(1, (7, 4))
+
+
+def test_on_the_first_connection_of_a_process_nothing_is_a_repetition():
+    repetition = Repetition()
+    assert repetition.may_go_on(1)
+    assert not repetition.goes_on(1, (7, 3))
+    assert not repetition.goes_on(1, (7, 4))
+    assert repetition.goes_on(2, (7, 4))

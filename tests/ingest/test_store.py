@@ -105,6 +105,12 @@ def test_a_broker_that_went_back_and_repeats_without_the_mark_is_recognised(stor
     assert counters()["duplicates"] == 4
 
 
+def test_a_broker_that_counts_anew_for_a_new_process_repeats_nothing(store, meter):
+    store.save([accepted(packet_id=number) for number in (1, 2)])
+    new_store().save([accepted(packet_id=number) for number in (1, 2, 3)])
+    assert Reading.objects.count() == 5
+
+
 def test_what_repeats_without_the_mark_later_on_a_connection_is_new(store, meter):
     store.save([accepted(packet_id=number) for number in (1, 2)])
     store.save([accepted(packet_id=number, connection=2) for number in (3, 1, 2)])
