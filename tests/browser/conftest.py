@@ -50,6 +50,8 @@ def move_in(house: Installation, site: str):
         page.get_by_label("Password").fill("correct horse 7")
         page.get_by_role("button", name="Move in").click()
         page.get_by_role("heading", name=f"Apartment {number}").wait_for()
+        # Its scripts, too: a test may take the server away now.
+        page.wait_for_load_state()
 
     return move
 
