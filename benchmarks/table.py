@@ -56,7 +56,8 @@ def _postgres() -> str:
     servers = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if not servers:
         return "no PostgreSQL"
-    return subprocess.run([servers[-1], "--version"], capture_output=True, text=True).stdout.split(" (")[0].strip()
+    said = subprocess.run([servers[-1], "--version"], capture_output=True, text=True).stdout
+    return f"PostgreSQL {said.split()[2]}"
 
 
 if __name__ == "__main__":
