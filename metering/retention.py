@@ -11,10 +11,10 @@ from django.db.models import Exists, OuterRef, QuerySet
 from metering.models import Meter, Reading
 
 # SQLite knows one writer at a time, and one that waits looks again after 1, 3, 8, 18, 33, 53, 78, 103 ms,
-# and then ever less often. So that it finds nobody there before 100 ms have passed, a chunk should take no
-# more than 50 ms, and the pause after it must be longer than those steps: as long as the chunk, where a busy
-# machine made it longer.
-CHUNK_SECONDS = 0.04
+# and then ever less often. So that it finds nobody there before 100 ms have passed, a chunk must take less than
+# 50 ms, also where the disk takes twice as long as usual; and the pause after it must be longer than those
+# steps: as long as the chunk, where a busy machine made it longer.
+CHUNK_SECONDS = 0.02
 PAUSE_SECONDS = 0.03
 # What a chunk costs hardly depends on its size: each has a page of the index to change for every meter.
 FEWEST, FIRST, MOST = 100, 1000, 5000
