@@ -1,0 +1,101 @@
+"""Buildings and their apartments."""
+
+import datetime as dt
+import zoneinfo
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from accounts.models.user import User
+
+DEFAULT_BUILDING = "building"
+
+# These names become levels of MQTT topics and logins at the broker, hence the narrow alphabet.
+topic_level = RegexValidator(
+    r"\A[A-Za-z0-9._-]{1,32}\Z", "Use at most 32 of: letters A to Z, digits, dot, underscore and hyphen."
+)
+
+
+def validate_timezone(name: str) -> None:
+    """Raise ValidationError where there is no such IANA zone."""
+    # Names such as "localtime" mean another zone on every machine.
+    if name not in zoneinfo.available_timezones() or ("/" not in name and name != "UTC"):
+        raise ValidationError("%(name)s is not a time zone. Use a name such as Europe/Berlin.", params={"name": name})
+
+
+class BuildingQuerySet(models.QuerySet["Building"]):
+    """Buildings."""
+
+    def managed_by(self, user: "User") -> Self:
+        """The buildings this user manages: all of them for a superuser."""
+        return self if user.is_superuser else self.filter(managers=user)
+
+
+class Building(models.Model):
+    """The outer tenant: its managers see it and no other."""
+
+    slug = models.CharField(
+        max_length=32,
+        unique=True,
+        validators=[topic_level],
+        help_text="The building's name in MQTT topics: electricity/SLUG/floor/APARTMENT.",
+    )
+    name = models.CharField(max_length=100)
+    timezone = models.CharField(
+        "time zone",
+        max_length=64,
+        default="UTC",
+        validators=[validate_timezone],
+        help_text="IANA name, such as Europe/Berlin. Days begin at its midnight.",
+    )
+    currency = models.CharField(
+        max_length=3, default="EUR", validators=[RegexValidator(r"\A[A-Z]{3}\Z", "Three capital letters, such as EUR.")]
+    )
+    managers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="managed_buildings", blank=True)
+    is_demo = models.BooleanField("demo", default=False, editable=False)
+
+    objects = BuildingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return zoneinfo.ZoneInfo(self.timezone)
+
+    def today(self) -> dt.date:
+        """The local date now."""
+        return timezone.now().astimezone(self.zone).date()
+
+    def midnight(self, date: dt.date) -> dt.datetime:
+        """The instant at which the local date begins."""
+        return dt.datetime.combine(date, dt.time(), tzinfo=self.zone).astimezone(dt.UTC)
+
+
+class Apartment(models.Model):
+    """A flat with a meter of its own."""
+
+    building = models.ForeignKey(Building, on_delete=models.PROTECT, related_name="apartments")
+    number = models.CharField(max_length=32, validators=[topic_level])
+    floor = models.CharField(max_length=32, validators=[topic_level])
+
+    class Meta:
+        ordering = ["building", "number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["building", "number"],
+                name="apartment_number_once",
+                violation_error_message="This building has an apartment with this number already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.building.slug}/{self.number}"

@@ -1,0 +1,128 @@
+"""Tenancies: who lives or lived where, from when until when."""
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.models.building import Apartment, Building
+
+if TYPE_CHECKING:
+    from accounts.models.user import User
+
+# Dates people live by; the calendar's own ends have no midnight in every time zone.
+plausible_date = [MinValueValidator(dt.date(1970, 1, 2)), MaxValueValidator(dt.date(2999, 12, 31))]
+
+
+class TenancyQuerySet(models.QuerySet["Tenancy"]):
+    """Tenancies."""
+
+    def of(self, user: "User") -> Self:
+        """This user's own tenancies, past ones included, newest first."""
+        return self.filter(residents=user).select_related("apartment__building").order_by("-moved_in", "-pk")
+
+    def on(self, apartment: Apartment, date: dt.date) -> Self:
+        """The tenancy of an apartment on a local date, if any."""
+        return self.filter(apartment=apartment, moved_in__lte=date).filter(
+            Q(moved_out__isnull=True) | Q(moved_out__gt=date)
+        )
+
+    def current(self) -> Self:
+        """Tenancies that last today, each by the date of its own building."""
+        dates = {pk: Building(timezone=name).today() for pk, name in Building.objects.values_list("pk", "timezone")}
+        lasting = Q(pk__in=[])
+        for date in set(dates.values()):
+            buildings = [pk for pk, today in dates.items() if today == date]
+            lasting |= Q(apartment__building__in=buildings, moved_in__lte=date) & (
+                Q(moved_out__isnull=True) | Q(moved_out__gt=date)
+            )
+        return self.filter(lasting)
+
+
+class Tenancy(models.Model):
+    """A household in an apartment, from local midnight of moved_in to local midnight of moved_out."""
+
+    apartment = models.ForeignKey(Apartment, on_delete=models.PROTECT, related_name="tenancies")
+    moved_in = models.DateField(validators=plausible_date)
+    moved_out = models.DateField(
+        null=True,
+        blank=True,
+        validators=plausible_date,
+        help_text="The first day on which the household no longer lives there.",
+    )
+    residents = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="tenancies", blank=True)
+
+    objects = TenancyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["apartment", "-moved_in"]
+        verbose_name_plural = "tenancies"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(moved_out__isnull=True) | Q(moved_out__gt=F("moved_in")),
+                name="tenancy_ends_after_it_begins",
+                violation_error_message="A tenancy must end after the day it begins.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.apartment}, {self.moved_in} to {self.moved_out or 'today'}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        with transaction.atomic():
+            # The lock makes two simultaneous saves for one apartment see each other.
+            Apartment.objects.select_for_update().get(pk=self.apartment_id)
+            self._refuse_overlap()
+            super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        super().clean()
+        if self.apartment_id and self.moved_in:
+            self._refuse_overlap()
+
+    def _refuse_overlap(self) -> None:
+        others = Tenancy.objects.filter(apartment=self.apartment_id).exclude(pk=self.pk)
+        if self.moved_out:
+            others = others.filter(moved_in__lt=self.moved_out)
+        clash = others.filter(Q(moved_out__isnull=True) | Q(moved_out__gt=self.moved_in)).first()
+        if clash:
+            raise ValidationError(
+                f"Apartment {self.apartment.number} has a tenancy from {clash.moved_in} to "
+                f"{clash.moved_out or 'today'} already. End that one first."
+            )
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the household has moved out by now."""
+        return self.until is not None and self.until <= timezone.now()
+
+    @property
+    def since(self) -> dt.datetime:
+        """The first instant this household may see."""
+        return self.apartment.building.midnight(self.moved_in)
+
+    @property
+    def until(self) -> dt.datetime | None:
+        """The first instant this household may no longer see; None while it lives there."""
+        return self.apartment.building.midnight(self.moved_out) if self.moved_out else None
+
+
+def open_tenancy(apartment: Apartment, moved_in: dt.date) -> Tenancy:
+    """The tenancy that begins on that local date; the one before it ends there.
+
+    Raises ValidationError where a later tenancy exists.
+    """
+    with transaction.atomic():
+        Apartment.objects.select_for_update().get(pk=apartment.pk)
+        same_day = Tenancy.objects.filter(apartment=apartment, moved_in=moved_in).first()
+        if same_day:
+            return same_day
+        Tenancy.objects.on(apartment, moved_in).update(moved_out=moved_in)
+        tenancy = Tenancy(apartment=apartment, moved_in=moved_in)
+        tenancy.save()
+        return tenancy
