@@ -2,25 +2,26 @@
 
 from django.urls import path, re_path
 
-from accounts import views
+from accounts.views import account, entry, passwords
 
 urlpatterns = [
-    path("login", views.LoginView.as_view(), name="account_login"),
-    path("register", views.RegisterView.as_view(), name="account_signup"),
-    path("logout", views.logout, name="account_logout"),
-    path("invitation", views.accept_invitation, name="accept_invitation"),
-    path("password", views.PasswordChangeView.as_view(), name="account_change_password"),
-    path("password/reset", views.PasswordResetView.as_view(), name="account_reset_password"),
-    path("password/reset/sent", views.PasswordResetDoneView.as_view(), name="account_reset_password_done"),
+    path("login", entry.LoginView.as_view(), name="account_login"),
+    path("register", entry.RegisterView.as_view(), name="account_signup"),
+    path("logout", entry.logout, name="account_logout"),
+    path("invitation", entry.accept_invitation, name="accept_invitation"),
+    path("account", account.account, name="account"),
+    path("password", passwords.PasswordChangeView.as_view(), name="account_change_password"),
+    path("password/reset", passwords.PasswordResetView.as_view(), name="account_reset_password"),
+    path("password/reset/sent", passwords.PasswordResetDoneView.as_view(), name="account_reset_password_done"),
     re_path(
         r"^password/reset/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>[^/]+)$",
-        views.PasswordResetFromKeyView.as_view(),
+        passwords.PasswordResetFromKeyView.as_view(),
         name="account_reset_password_from_key",
     ),
     path(
         "password/reset/done",
-        views.PasswordResetFromKeyDoneView.as_view(),
+        passwords.PasswordResetFromKeyDoneView.as_view(),
         name="account_reset_password_from_key_done",
     ),
-    path("inactive", views.AccountInactiveView.as_view(), name="account_inactive"),
+    path("inactive", entry.AccountInactiveView.as_view(), name="account_inactive"),
 ]

@@ -25,6 +25,7 @@ TABLE = {
     "register": ("/register", 200, 302),
     "logout": ("/logout", 302, 200),
     "invitation": ("/invitation", LOGIN, 302),
+    "account": ("/account", LOGIN, 200),
     "password": ("/password", LOGIN, 200),
     "password/reset": ("/password/reset", 200, 200),
     "password/reset/sent": ("/password/reset/sent", 200, 200),

@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 from allauth.account import views as allauth_views
 from allauth.account.adapter import get_adapter
-from crispy_forms.helper import FormHelper
 from django.contrib import messages
 from django.contrib.auth import logout as end_session
 from django.contrib.auth.decorators import login_required
@@ -99,49 +98,6 @@ def _comes_from_here(request: HttpRequest) -> bool:
     return bool(urlsplit(referer).netloc) and url_has_allowed_host_and_scheme(
         referer, own_host, require_https=request.is_secure()
     )
-
-
-class CrispyFormMixin:
-    """Lays a form of allauth's out as our own ones are."""
-
-    def get_form(self, *args: Any, **kwargs: Any) -> Any:
-        form = super().get_form(*args, **kwargs)  # type: ignore[misc]
-        form.helper = FormHelper()
-        form.helper.form_tag = False
-        form.helper.disable_csrf = True
-        for field in form.fields.values():
-            field.widget.attrs.pop("placeholder", None)
-        return form
-
-
-class PasswordResetView(CrispyFormMixin, allauth_views.PasswordResetView):
-    """Ask for a link by email."""
-
-    template_name = "accounts/password_reset.html"
-
-
-class PasswordResetDoneView(allauth_views.PasswordResetDoneView):
-    """The link is on its way, if the account exists."""
-
-    template_name = "accounts/password_reset_done.html"
-
-
-class PasswordResetFromKeyView(CrispyFormMixin, allauth_views.PasswordResetFromKeyView):
-    """The link of the email: choose a new password."""
-
-    template_name = "accounts/password_reset_from_key.html"
-
-
-class PasswordResetFromKeyDoneView(allauth_views.PasswordResetFromKeyDoneView):
-    """The new password holds."""
-
-    template_name = "accounts/password_reset_from_key_done.html"
-
-
-class PasswordChangeView(CrispyFormMixin, allauth_views.PasswordChangeView):
-    """Choose another password while logged in."""
-
-    template_name = "accounts/password_change.html"
 
 
 class AccountInactiveView(allauth_views.AccountInactiveView):

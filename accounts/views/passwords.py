@@ -1,0 +1,49 @@
+"""Passwords: change one's own, or choose a new one through the mailbox."""
+
+from typing import Any
+
+from allauth.account import views as allauth_views
+from crispy_forms.helper import FormHelper
+
+
+class CrispyFormMixin:
+    """Lays a form of allauth's out as our own ones are."""
+
+    def get_form(self, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(*args, **kwargs)  # type: ignore[misc]
+        form.helper = FormHelper()
+        form.helper.form_tag = False
+        form.helper.disable_csrf = True
+        for field in form.fields.values():
+            field.widget.attrs.pop("placeholder", None)
+        return form
+
+
+class PasswordResetView(CrispyFormMixin, allauth_views.PasswordResetView):
+    """Ask for a link by email."""
+
+    template_name = "accounts/password_reset.html"
+
+
+class PasswordResetDoneView(allauth_views.PasswordResetDoneView):
+    """The link is on its way, if the account exists."""
+
+    template_name = "accounts/password_reset_done.html"
+
+
+class PasswordResetFromKeyView(CrispyFormMixin, allauth_views.PasswordResetFromKeyView):
+    """The link of the email: choose a new password."""
+
+    template_name = "accounts/password_reset_from_key.html"
+
+
+class PasswordResetFromKeyDoneView(allauth_views.PasswordResetFromKeyDoneView):
+    """The new password holds."""
+
+    template_name = "accounts/password_reset_from_key_done.html"
+
+
+class PasswordChangeView(CrispyFormMixin, allauth_views.PasswordChangeView):
+    """Choose another password while logged in."""
+
+    template_name = "accounts/password_change.html"
