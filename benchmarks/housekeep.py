@@ -3,7 +3,8 @@
 On SQLite and on PostgreSQL: fills a table with 400 meters' readings, runs `manage.py housekeep` as a
 process and, in another, a writer that commits by turns what a listener does (ten readings) and what a page
 does (a resident keeps a reading), through the ORM and onto the disk. The time is from asking to committed.
-A ratio below 1 is good.
+A ratio below 1 is good. A third process knows no database: it writes 8 KiB to a file on the same disk and waits
+until they are there. How long it waits at worst is the disk's share, which no database can be without.
 """
 
 import json
@@ -24,6 +25,7 @@ LIMIT_MS = 100.0
 ALONE_SECONDS = 30.0
 PAUSE_SECONDS = 0.01
 BATCH = 10
+PAGE_BYTES, FILE_BYTES = 8192, 16 * 1024**2
 RETENTION_DAYS = 7
 
 
@@ -84,10 +86,32 @@ def write(seconds: float) -> None:
     print(json.dumps(times))
 
 
-def start_writer(seconds: float) -> subprocess.Popen[str]:
-    """This module again, as the writer."""
-    command = [sys.executable, "-m", "benchmarks.housekeep", "write", str(seconds)]
+def sync(seconds: float) -> None:
+    """The disk's share: prints how long each write to a file took, in ms, as JSON, when a line comes in."""
+    import select
+
+    times: list[float] = []
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(FILE_BYTES)
+        give_up_at = time.perf_counter() + seconds
+        while time.perf_counter() < give_up_at and not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
+            began = time.perf_counter()
+            os.pwrite(file.fileno(), os.urandom(PAGE_BYTES), len(times) * PAGE_BYTES % FILE_BYTES)
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - began) * 1000)
+    print(json.dumps(times))
+
+
+def start(part: str, seconds: float) -> subprocess.Popen[str]:
+    """This module again, as the writer (`write`) or as the disk's share (`sync`)."""
+    command = [sys.executable, "-m", "benchmarks.housekeep", part, str(seconds)]
     return subprocess.Popen(command, cwd=stage.PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> list[float]:
+    """What it measured."""
+    times: list[float] = json.loads(process.communicate("enough\n")[0])
+    return times
 
 
 def measure() -> None:
@@ -97,19 +121,20 @@ def measure() -> None:
     from metering.models import Reading
 
     fill()
-    with start_writer(ALONE_SECONDS) as writer:
+    with start("write", ALONE_SECONDS) as writer:
         assert writer.stdout
         alone = json.loads(writer.stdout.read())
     before = Reading.objects.count()
-    writer = start_writer(86_400)
+    writer, disk = start("write", 86_400), start("sync", 86_400)
     began = time.perf_counter()
     command = [sys.executable, "manage.py", "housekeep"]
     subprocess.run(command, cwd=stage.PROJECT, check=True, stdout=subprocess.DEVNULL)
     took = time.perf_counter() - began
-    during = json.loads(writer.communicate("enough\n")[0])
+    during, synced = finish(writer), finish(disk)
     deleted = before + len(during[::2]) * BATCH - Reading.objects.count()
     section(f"Housekeeping: {deleted:,} of {before:,} readings deleted on {connection.vendor}, while others write")
-    for name, times in (("a writer alone", alone), ("a writer during housekeep", during)):
+    measured = (("a writer alone", alone), ("a writer during housekeep", during), ("a plain file meanwhile", synced))
+    for name, times in measured:
         times.sort()
         row(f"{name}, p99 of {len(times):,}", [times[len(times) * 99 // 100]], "ms")
         row(f"{name}, worst", [times[-1]], "ms", times[-1] / LIMIT_MS, f"of {LIMIT_MS:.0f} ms")
@@ -128,8 +153,8 @@ def main(what: str = "", seconds: str = "") -> None:
     """Measure on both databases, or be one of the processes that this takes."""
     if what:
         stage.setup_django()
-    if what == "write":
-        write(float(seconds))
+    if what in ("write", "sync"):
+        {"write": write, "sync": sync}[what](float(seconds))
     elif what == "measure":
         measure()
     else:
