@@ -3,24 +3,73 @@
 import logging
 from smtplib import SMTPException
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.internal import ratelimit
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from accounts import devices
+from accounts.access import login_apartments
+from accounts.confirmation import awaits_confirmation
+from accounts.models import User
 
 log = logging.getLogger("riser.mail")
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """One sentence for every failed log-in, so that it does not tell which part was wrong."""
+    """One sentence and one count for every failed log-in, so that it does not tell which part was wrong."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": "Email, password and apartment number do not fit together. Check all three.",
+        "too_many_login_attempts": "Too many failed log-ins. Wait five minutes and try again, or reset your password: "
+        "then you get in at once.",
+    }
+
+    def authenticate(self, request: HttpRequest, apartment: str = "", **credentials: Any) -> User | None:
+        """The user whom email, password and, where it is given, apartment number fit; else None, and it is counted.
+
+        Raises ValidationError where too many did not fit.
+        """
+        user: User | None = super().authenticate(request, **credentials)
+        if user is None or awaits_confirmation(user):
+            return None
+        if apartment and apartment.lower() not in login_apartments(user):
+            return None
+        super()._rollback_login_failed_rl_usage()
+        return user
+
+    def _rollback_login_failed_rl_usage(self) -> None:
+        """Not before the apartment number was looked at as well: a right password alone is a failed log-in."""
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        device = devices.recognize(request, credentials["email"])
+        if device is None:
+            super().pre_authenticate(request, **credentials)
+            return
+        self._login_failed_rl_usage = ratelimit.consume(
+            request, app="allauth.account", action="login_failed_device", key=device
+        )
+        if not self._login_failed_rl_usage:
+            raise self.validation_error("too_many_login_attempts")
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        # allauth counts by the Host header as well, whose port a visitor may choose: a fresh count for each.
+        return str(credentials["email"]).lower()
+
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        devices.remember(response, user.email)
+        return response
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        # Links in mails begin with our own address, not with the Host header of whoever asked for the mail.
+        return f"{settings.SITE_URL}{urlsplit(super().get_reset_password_from_key_url(key)).path}"
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send, or say in the log why not: the page must not tell by failing that the account exists."""
         try:
-            super().send_mail(template_prefix, email, context)
+            super().send_mail(template_prefix, email, context | {"site_url": settings.SITE_URL})
         except (OSError, SMTPException) as error:
             log.error("mail not sent (%s): check EMAIL_URL", error)  # noqa: TRY400 - the trace says nothing more
-
-    error_messages = DefaultAccountAdapter.error_messages | {
-        "email_password_mismatch": "Email, password and apartment number do not fit together. Check all three.",
-        "email_taken": "This email address has an account already. Log in, or reset your password.",
-        "too_many_login_attempts": "Too many failed log-ins. Wait five minutes and try again.",
-    }

@@ -11,7 +11,7 @@ from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Prefetch, Q
+from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -229,18 +229,24 @@ class JoinRequestAdmin(ReadOnlyAdmin):
     """Approve or refuse people who registered without an invitation."""
 
     building_path = "apartment__building"
-    list_display = ("user", "apartment", "lives_there_now", "created_at", "state", "decided_by")
+    list_display = ("user", "address", "apartment", "lives_there_now", "created_at", "state", "decided_by")
     list_filter = ("state", ("apartment__building", admin.RelatedOnlyFieldListFilter))
     search_fields = ("user__email", "apartment__number")
     list_select_related = ("user", "decided_by")
-    fields = ("user", "apartment", "lives_there_now", "created_at", "state", "decided_at", "decided_by")
-    readonly_fields = ("lives_there_now",)
+    fields = ("user", "address", "apartment", "lives_there_now", "created_at", "state", "decided_at", "decided_by")
+    readonly_fields = ("address", "lives_there_now")
     actions = ("join_household", "move_in", "refuse")
     change_form_template = "admin/accounts/joinrequest/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[JoinRequest]:
         apartments = Apartment.objects.select_related("building").prefetch_related(households_now())
-        return super().get_queryset(request).prefetch_related(Prefetch("apartment", apartments))
+        unproven = EmailAddress.objects.filter(user=OuterRef("user"), email=OuterRef("user__email"), verified=False)
+        rows: models.QuerySet[JoinRequest] = super().get_queryset(request)
+        return rows.annotate(is_unproven=Exists(unproven)).prefetch_related(Prefetch("apartment", apartments))
+
+    @admin.display(description="email address")
+    def address(self, join_request: Any) -> str:
+        return "not confirmed: may be a stranger's" if join_request.is_unproven else "confirmed"
 
     @admin.display(description="lives there now")
     def lives_there_now(self, join_request: JoinRequest) -> str:

@@ -2,17 +2,19 @@
 
 from typing import Any
 
-from allauth.account.adapter import get_adapter
+from allauth.account.fields import PasswordField
 from allauth.account.forms import LoginForm as AllauthLoginForm
 from allauth.account.forms import SignupForm
+from allauth.account.models import EmailAddress
 from crispy_forms.helper import FormHelper
 from django import forms
 from django.core.validators import MaxLengthValidator
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 
 from accounts.access import SESSION_KEY, login_apartments
 from accounts.models import Apartment, Building, Invitation, JoinRequest, User
+from accounts.models.invitation import InvitationGone
 
 
 class PageForm(forms.Form):
@@ -54,12 +56,14 @@ class LoginForm(PageForm, AllauthLoginForm):
             cleaned["apartment_id"] = self._choose_apartment(self.user, cleaned.get("apartment", ""))
         return cleaned
 
+    def user_credentials(self) -> dict[str, Any]:
+        credentials: dict[str, Any] = super().user_credentials()
+        return credentials | {"apartment": self.cleaned_data.get("apartment", "")}
+
     def _choose_apartment(self, user: User, number: str) -> int | None:
         apartments = login_apartments(user)
         if number:
-            if number.lower() in apartments:
-                return apartments[number.lower()]
-            raise get_adapter(self.request).validation_error("email_password_mismatch")
+            return apartments[number.lower()]
         if len(set(apartments.values())) > 1:
             raise forms.ValidationError(
                 "You have several apartments. Give the number of the one you want to see, "
@@ -123,12 +127,49 @@ class RegisterForm(PageForm, SignupForm):
     def add_error(self, field: str | None, error: Any) -> None:
         super().add_error("password" if field == "password1" else field, error)
 
-    def save(self, request: HttpRequest) -> User:
-        with transaction.atomic():
-            user: User = super().save(request)
+    def validate_unique_email(self, value: str) -> str:
+        # Whether there is an account is for the mailbox to know, not for the page.
+        return value
+
+    def save(self, request: HttpRequest) -> User | None:
+        """The new account; None where the address has one already. Either way one password is hashed.
+
+        Raises InvitationGone, and leaves no account behind, where somebody else was faster.
+        """
+        user = User(email=self.cleaned_data["email"])
+        # Before the transaction: on SQLite it would keep the listener from storing meanwhile.
+        user.set_password(self.cleaned_data["password"])
+        try:
+            with transaction.atomic():
+                user.save()
+                EmailAddress.objects.create(user=user, email=user.email, primary=True)
+                self._settle(user)
+        except IntegrityError:
+            if not User.objects.filter(email=user.email).exists():
+                raise
+            return None
         return user
 
-    def custom_signup(self, request: HttpRequest, user: User) -> None:
+    def _settle(self, user: User) -> None:
         """Become a resident through the invitation, else wait for a manager."""
-        if not (self.invitation and self.invitation.accept(user)):
+        if self.invitation is None:
             JoinRequest.objects.create(user=user, apartment=self.cleaned_data["home"])
+        elif not self.invitation.accept(user):
+            raise InvitationGone
+
+
+class ConfirmForm(PageForm):
+    """The password chosen when registering: whoever registered a stranger's address knows no other way in."""
+
+    password = PasswordField(label="Password", autocomplete="current-password")
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        self.user = user
+        super().__init__(*args, **kwargs)
+        self.fields["password"].widget.attrs["autofocus"] = True
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if not self.user.check_password(password):
+            raise forms.ValidationError("This is not the password that was chosen when registering.")
+        return password

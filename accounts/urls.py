@@ -7,6 +7,8 @@ from accounts.views import account, entry, passwords
 urlpatterns = [
     path("login", entry.LoginView.as_view(), name="account_login"),
     path("register", entry.RegisterView.as_view(), name="account_signup"),
+    path("register/sent", entry.register_sent, name="register_sent"),
+    path("register/confirm/<str:key>", entry.ConfirmView.as_view(), name="account_confirm_email"),
     path("logout", entry.logout, name="account_logout"),
     path("invitation", entry.accept_invitation, name="accept_invitation"),
     path("account", account.account, name="account"),

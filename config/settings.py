@@ -152,7 +152,14 @@ DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Shared by all processes, so that a limit on log-ins counts once and not once per process.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+# Room for many: with Django's 300 entries a flood of addresses would push out the counts it is limited by.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 # --- Accounts ------------------------------------------------------------------------------------
 
@@ -174,12 +181,26 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+# An address without an account gets a mail as well, so that asking for a reset takes the same for both.
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Riser] "
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
+# Visitors' addresses are what uvicorn says (--forwarded-allow-ips): allauth itself trusts no X-Forwarded-For.
+ALLAUTH_TRUSTED_PROXY_COUNT = 0
+ACCOUNT_RATE_LIMITS = {
+    # Counted where the password is looked at (login_failed): a limit on every log-in of an address would let
+    # one visitor lock out all who share it.
+    "login": None,
+    "login_failed": "10/m/ip,5/5m/key",
+    "login_failed_device": "5/5m/key",
+    "confirm_email": "1/3m/key,10/d/key",
+    "reset_password": "20/m/ip,5/h/key",
+}
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25"))
+# Seconds that a page waits for the mail server.
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="riser@localhost")
 
 # --- Metering ------------------------------------------------------------------------------------

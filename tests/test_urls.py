@@ -23,6 +23,8 @@ TABLE = {
     "metrics": ("/metrics", 200, 200),
     "login": ("/login", 200, 302),
     "register": ("/register", 200, 302),
+    "register/sent": ("/register/sent", 200, 200),
+    "register/confirm/<str:key>": ("/register/confirm/nonsense", 410, 410),
     "logout": ("/logout", 302, 200),
     "invitation": ("/invitation", LOGIN, 302),
     "account": ("/account", LOGIN, 200),

@@ -26,6 +26,10 @@ def invitation_expiry() -> dt.datetime:
     return timezone.now() + INVITATION_LIFETIME
 
 
+class InvitationGone(Exception):
+    """Somebody else was faster, or the time ran out."""
+
+
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     """Invitations."""
 

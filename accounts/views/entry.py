@@ -4,22 +4,31 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from allauth.account import views as allauth_views
-from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailConfirmationHMAC
+from allauth.account.utils import complete_signup, perform_login
+from allauth.decorators import rate_limit
 from django.contrib import messages
 from django.contrib.auth import logout as end_session
 from django.contrib.auth.decorators import login_required
-from django.db import IntegrityError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
+from django.views.generic.edit import FormView
 
 from accounts.access import SESSION_KEY, user_of
-from accounts.forms import RegisterForm
-from accounts.models import Invitation
+from accounts.confirmation import confirm, write_to_registrant
+from accounts.forms import ConfirmForm, RegisterForm
+from accounts.models import Invitation, User
+from accounts.models.invitation import InvitationGone
 
 INVITATION_GONE = "This invitation was used already or has expired. Ask your building manager for a new one."
+LINK_GONE = (
+    "This link was used already or is too old. Try to log in. If that fails, register again with the same address: "
+    "then a new link comes by mail."
+)
 
 
 class LoginView(allauth_views.LoginView):
@@ -37,7 +46,7 @@ class RegisterView(allauth_views.SignupView):
         self.token = request.POST.get("invitation") or request.GET.get("invitation", "")
         self.invitation = Invitation.objects.usable(self.token) if self.token else None
         if self.token and self.invitation is None:
-            return render(request, "accounts/notice.html", {"title": "Invitation", "text": INVITATION_GONE}, status=410)
+            return _invitation_gone(request)
         if self.invitation and request.user.is_authenticated:
             return render(
                 request, "accounts/accept_invitation.html", {"invitation": self.invitation, "token": self.token}
@@ -47,12 +56,14 @@ class RegisterView(allauth_views.SignupView):
 
     def form_valid(self, form: RegisterForm) -> HttpResponse:
         try:
-            response: HttpResponse = super().form_valid(form)
-        except IntegrityError:
-            # The same address was registered between the look and the leap.
-            form.add_error("email", get_adapter(self.request).validation_error("email_taken"))
-            response = self.form_invalid(form)
-        return response
+            user = form.save(self.request)
+        except InvitationGone:
+            return _invitation_gone(self.request)
+        if user and self.invitation:
+            response: HttpResponse = complete_signup(self.request, user, "none", self.get_success_url())
+            return response
+        write_to_registrant(self.request, form.cleaned_data["email"], invited=self.invitation is not None)
+        return redirect("register_sent")
 
     def get_form_kwargs(self) -> dict[str, Any]:
         kwargs: dict[str, Any] = super().get_form_kwargs()
@@ -61,6 +72,43 @@ class RegisterView(allauth_views.SignupView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
         return context | {"invitation": self.invitation, "token": self.token}
+
+
+def _invitation_gone(request: HttpRequest) -> HttpResponse:
+    return render(request, "accounts/notice.html", {"title": "Invitation", "text": INVITATION_GONE}, status=410)
+
+
+@require_safe
+@never_cache
+def register_sent(request: HttpRequest) -> HttpResponse:
+    """The same for a new address and for one that has an account; the mail tells them apart."""
+    return render(request, "accounts/register_sent.html")
+
+
+@method_decorator([never_cache, rate_limit(action="reset_password_from_key")], name="dispatch")
+class ConfirmView(FormView):
+    """The link of the mail and the password chosen when registering: the address is theirs, and they are in."""
+
+    template_name = "accounts/confirm.html"
+    form_class = ConfirmForm
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        confirmation = EmailConfirmationHMAC.from_key(kwargs["key"])
+        if confirmation is None:
+            return render(request, "accounts/notice.html", {"title": "Confirm", "text": LINK_GONE}, status=410)
+        self.user: User = confirmation.email_address.user
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"user": self.user}
+
+    def form_valid(self, form: ConfirmForm) -> HttpResponse:
+        confirm(self.user)
+        response: HttpResponse = perform_login(self.request, self.user, "none")
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"email": self.user.email}
 
 
 @require_http_methods(["GET", "POST"])
@@ -72,7 +120,7 @@ def accept_invitation(request: HttpRequest) -> HttpResponse:
         return redirect("dashboard")
     invitation = Invitation.objects.usable(request.POST.get("invitation", ""))
     if invitation is None or not invitation.accept(user_of(request)):
-        return render(request, "accounts/notice.html", {"title": "Invitation", "text": INVITATION_GONE}, status=410)
+        return _invitation_gone(request)
     request.session[SESSION_KEY] = invitation.tenancy.apartment_id
     messages.success(request, f"Apartment {invitation.tenancy.apartment.number} now belongs to your account.")
     return redirect("dashboard")

@@ -4,6 +4,10 @@ from typing import Any
 
 from allauth.account import views as allauth_views
 from crispy_forms.helper import FormHelper
+from django.http import HttpResponse
+
+from accounts import devices
+from accounts.confirmation import confirm
 
 
 class CrispyFormMixin:
@@ -35,6 +39,13 @@ class PasswordResetFromKeyView(CrispyFormMixin, allauth_views.PasswordResetFromK
     """The link of the email: choose a new password."""
 
     template_name = "accounts/password_reset_from_key.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        # Who reads the mailbox is the owner of the address, and is let in here whoever else goes on guessing.
+        confirm(self.reset_user)
+        devices.remember(response, self.reset_user.email)
+        return response
 
 
 class PasswordResetFromKeyDoneView(allauth_views.PasswordResetFromKeyDoneView):

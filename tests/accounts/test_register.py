@@ -1,12 +1,20 @@
 import datetime as dt
+import re
+import subprocess
+import sys
 
 import pytest
+import time_machine
+from allauth.account.models import EmailAddress
 from django.contrib.auth import get_user
+from django.core import mail
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Invitation, JoinRequest, User
-from tests.factories import PASSWORD, ApartmentFactory, BuildingFactory, TenancyFactory
+from tests.factories import PASSWORD, ApartmentFactory, BuildingFactory
+from tests.installation import PROJECT
 
 pytestmark = pytest.mark.django_db
 FORM = {"email": "New@example.org", "password": PASSWORD, "apartment": "101", "floor": "1"}
@@ -17,20 +25,55 @@ def register(client=None, query="", **changes):
     return client, client.post(f"/register{query}", FORM | changes)
 
 
+def mails_to(address="new@example.org"):
+    return [message for message in mail.outbox if message.to == [address]]
+
+
+def link_of(message):
+    """The path of the confirmation link."""
+    return re.search(r"http://127.0.0.1:8000(/register/confirm/\S+)", message.body)[1]
+
+
+def confirm(client=None, password=PASSWORD):
+    client = client or Client()
+    return client, client.post(link_of(mails_to()[-1]), {"password": password})
+
+
+def log_in(email="new@example.org", password=PASSWORD):
+    client = Client()
+    client.post("/login", {"email": email, "password": password})
+    return client
+
+
+def is_in(client):
+    return get_user(client).is_authenticated
+
+
+def answer(client, response):
+    """All that a visitor can see of it, but the secrets that differ every time."""
+    page = client.get(response.url)
+    return response.status_code, response.content, dict(response.items()), list(client.cookies), page.content
+
+
 class TestWithoutInvitation:
-    def test_the_account_waits_and_sees_nothing(self, apartment):
+    def test_the_account_is_confirmed_through_the_mailbox_then_waits_and_sees_nothing(self, apartment):
         client, response = register()
-        assert response.status_code == 302
+        assert (response.status_code, response.url) == (302, "/register/sent")
+        assert "Check your mailbox" in client.get(response.url).content.decode()
         user = User.objects.get()
         assert user.email == "new@example.org"
         request = JoinRequest.objects.get()
         assert (request.user, request.apartment, request.state) == (user, apartment, "waiting")
         assert user.apartment is None
+        assert not is_in(client)
+        client, response = confirm()
+        assert (response.status_code, response.url) == (302, "/")
         page = client.get("/").content.decode()
         assert "Waiting for your manager" in page
         assert client.get("/history").status_code == 404
         assert client.get("/api/power-data").status_code == 404
         assert client.post("/api/save-reading").status_code == 404
+        assert is_in(log_in())
 
     @pytest.mark.parametrize(
         ("changes", "field", "error"),
@@ -48,11 +91,6 @@ class TestWithoutInvitation:
         assert error in response.context["form"].errors[field]
         assert User.objects.count() == 0
 
-    def test_an_address_that_has_an_account(self, resident):
-        _, response = register(email="RESIDENT@example.org")
-        assert "This email address has an account already." in str(response.context["form"].errors["email"])
-        assert JoinRequest.objects.count() == 0
-
     def test_with_several_buildings_one_is_chosen(self, apartment):
         other = ApartmentFactory(building=BuildingFactory(slug="other"), number="101")
         _, response = register()
@@ -61,8 +99,116 @@ class TestWithoutInvitation:
         assert JoinRequest.objects.get().apartment == other
 
     def test_nothing_is_said_of_who_lives_there(self, resident):
-        client, _ = register()
-        assert "resident@example.org" not in client.get("/").content.decode()
+        register()
+        client, _ = confirm()
+        assert "resident@example.org" not in client.get("/").content.decode() + mails_to()[0].body
+
+    def test_an_occupied_apartment_answers_as_an_empty_one(self, resident, neighbour_apartment):
+        occupied = answer(*register(email="one@example.org"))
+        assert answer(*register(email="two@example.org", apartment="201", floor="2")) == occupied
+        bodies = [mails_to(f"{name}@example.org")[0].body for name in ("one", "two")]
+        particular = r"/confirm/\S+|one@|two@|101|201"
+        assert re.sub(particular, "", bodies[0]) == re.sub(particular, "", bodies[1])
+
+
+@pytest.fixture
+def known(resident):
+    """An account as everybody's who registered: allauth has the address, too."""
+    EmailAddress.objects.create(user=resident, email=resident.email, primary=True)
+    return resident
+
+
+@pytest.fixture
+def registered(apartment):
+    """Just now, without an invitation; another mail may be asked for."""
+    register()
+    cache.clear()
+
+
+class TestAnAddressThatHasAnAccount:
+    def test_the_page_tells_nothing(self, known):
+        assert answer(*register(email="RESIDENT@example.org")) == answer(*register())
+        assert JoinRequest.objects.get().user.email == "new@example.org"
+
+    @pytest.mark.parametrize("email", ["resident@example.org", "new@example.org"])
+    def test_nor_does_the_work(self, known, email, hashed):
+        register(email=email)
+        assert len(hashed) == 1
+        assert len(mail.outbox) == 1
+
+    def test_the_mailbox_is_told(self, known):
+        register(email="Resident@example.org", password="another horse 8")
+        (message,) = mails_to("resident@example.org")
+        assert message.subject == "[Riser] You have an account already"
+        for words in ("http://127.0.0.1:8000/login", "http://127.0.0.1:8000/password/reset", "nothing was changed"):
+            assert words in message.body
+        assert "invitation" not in message.body
+        assert is_in(log_in("resident@example.org"))
+        assert not is_in(log_in("resident@example.org", "another horse 8"))
+
+    def test_no_mailbox_is_flooded(self, known):
+        for _ in range(3):
+            for email in ("resident@example.org", "new@example.org"):
+                assert register(email=email)[1].url == "/register/sent"
+        assert [len(mails_to(email)) for email in ("resident@example.org", "new@example.org")] == [1, 1]
+
+
+class TestUnconfirmed:
+    def test_it_does_not_get_in(self, registered):
+        client = Client()
+        response = client.post("/login", {"email": "new@example.org", "password": PASSWORD})
+        assert response.context["form"].non_field_errors()[0].startswith("Email, password and apartment number do not")
+        assert not is_in(client)
+
+    def test_looking_at_the_link_confirms_nothing(self, registered):
+        assert "Confirm and log in" in Client().get(link_of(mails_to()[0])).content.decode()
+        assert not is_in(log_in())
+
+    def test_who_did_not_choose_the_password_cannot_confirm(self, registered):
+        # Else somebody registers a stranger's address, the stranger clicks, and the first one is in.
+        client, response = confirm(password="another horse 8")
+        assert response.status_code == 200
+        assert "not the password that was chosen" in response.content.decode()
+        assert not is_in(client)
+        assert not is_in(log_in())
+
+    def test_the_link_works_once(self, registered):
+        confirm()
+        _, response = confirm()
+        assert response.status_code == 410
+        assert "used already" in response.content.decode()
+
+    def test_the_link_runs_out(self, registered):
+        with time_machine.travel(timezone.now() + dt.timedelta(days=4)):
+            assert confirm()[1].status_code == 410
+
+    def test_registering_again_sends_another_link_and_changes_nothing(self, registered):
+        register(password="another horse 8")
+        assert len(mails_to()) == 2
+        assert JoinRequest.objects.count() == 1
+        assert confirm(password="another horse 8")[1].status_code == 200
+        assert is_in(confirm()[0])
+
+    @pytest.mark.parametrize("decide", [JoinRequest.join_household, JoinRequest.move_in])
+    def test_a_manager_who_approves_is_proof_enough(self, registered, manager, decide):
+        decide(JoinRequest.objects.get(), manager)
+        assert is_in(log_in())
+
+    def test_one_who_refuses_is_not(self, registered, manager):
+        JoinRequest.objects.get().refuse(manager)
+        assert not is_in(log_in())
+
+    def test_the_manager_sees_it(self, registered, as_manager):
+        pages = ["/admin/accounts/joinrequest/", f"/admin/accounts/joinrequest/{JoinRequest.objects.get().pk}/change/"]
+        assert all("not confirmed" in as_manager.get(page).content.decode() for page in pages)
+        confirm()
+        assert not any("not confirmed" in as_manager.get(page).content.decode() for page in pages)
+
+    def test_an_account_made_by_hand_needs_none_whoever_asks_for_a_reset(self):
+        User.objects.create_user("new@example.org", PASSWORD)
+        Client().post("/password/reset", {"email": "new@example.org"})
+        assert EmailAddress.objects.filter(verified=False).exists()
+        assert is_in(log_in())
 
 
 class TestThroughAnInvitation:
@@ -111,23 +257,65 @@ class TestThroughAnInvitation:
         assert as_neighbour.get("/api/power-data").json()["apartment"] == "101"
         assert as_neighbour.post("/invitation", {"invitation": token}).status_code == 410
 
-    def test_whoever_is_second_at_the_same_moment_waits_instead(self, token, tenancy):
-        form_page = Client()
-        form_page.get(f"/register?invitation={token}")
-        invitation = Invitation.objects.usable(token)
-        other = TenancyFactory().residents.model.objects.create_user("first@example.org")
-        assert invitation.accept(other)
-        assert not Invitation.objects.get().accept(User.objects.create_user("second@example.org"))
-        assert tenancy.residents.get() == other
+    def test_who_has_an_account_is_told_by_mail_and_the_invitation_stays(self, token, neighbour):
+        client, response = register(query=f"?invitation={token}", email="neighbour@example.org")
+        assert response.url == "/register/sent"
+        assert not is_in(client)
+        assert "open your invitation link again" in mails_to("neighbour@example.org")[0].body
+        assert Invitation.objects.usable(token)
+
+    def test_who_waits_confirms_first_and_opens_it_again(self, token, registered):
+        assert register(query=f"?invitation={token}")[1].url == "/register/sent"
+        assert "open your invitation link again" in mails_to()[1].body
+        client, _ = confirm()
+        client.post("/invitation", {"invitation": token})
+        assert client.get("/api/power-data").json()["apartment"] == "101"
+
+    def test_it_needs_no_mail(self, token):
+        register(query=f"?invitation={token}")
+        assert mail.outbox == []
+        assert is_in(log_in())
 
 
-class TestAtTheSameMoment:
-    def test_the_address_was_registered_between_look_and_leap(self, apartment, monkeypatch):
-        User.objects.create_user("new@example.org", "x")
-        monkeypatch.setattr("accounts.forms.RegisterForm.validate_unique_email", lambda _self, value: value)
-        _, response = register()
-        assert "This email address has an account already." in str(response.context["form"].errors["email"])
-        assert JoinRequest.objects.count() == 0
+# Registers as a browser does, but stands still where the invitation was found good and nothing is saved yet.
+AT_THE_DOOR = """
+import sys
+import django
+django.setup()
+from django.test import Client
+from accounts.forms import RegisterForm
+save = RegisterForm.save
+def wait_then_save(self, request):
+    print("at the door", flush=True)
+    sys.stdin.readline()
+    return save(self, request)
+RegisterForm.save = wait_then_save
+form = {"email": sys.argv[1], "password": "correct horse 7", "apartment": "101", "floor": "1"}
+response = Client(SERVER_NAME="127.0.0.1").post(f"/register?invitation={sys.argv[2]}", form)
+print(response.status_code, "used already" in response.content.decode())
+"""
+
+
+def test_of_two_at_the_same_moment_exactly_one_gets_in(installation):
+    installation.make_house("101")
+    token = installation.manage("invite", "house", "101").strip().partition("=")[2]
+    env = installation.env | {"DJANGO_SETTINGS_MODULE": "config.settings"}
+    pipe = subprocess.PIPE
+    people = [
+        subprocess.Popen(
+            [sys.executable, "-c", AT_THE_DOOR, f"{name}@example.org", token],
+            cwd=PROJECT, env=env, text=True, stdin=pipe, stdout=pipe, stderr=pipe,
+        )
+        for name in ("first", "second")
+    ]  # fmt: skip
+    assert [person.stdout.readline() for person in people] == ["at the door\n"] * 2
+    for person in people:
+        person.stdin.write("go\n")
+        person.stdin.flush()
+    assert sorted(person.communicate(timeout=30)[0] for person in people) == ["302 False\n", "410 True\n"]
+    (account,) = installation.query("SELECT id, email FROM accounts_user")
+    assert installation.query("SELECT user_id FROM accounts_tenancy_residents") == [account[:1]]
+    assert installation.query("SELECT count(*) FROM accounts_joinrequest") == [(0,)]
 
 
 def test_an_invitation_ends_with_the_household(tenancy):
