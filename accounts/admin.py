@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from accounts import qr
 from accounts.access import user_of
 from accounts.models import Apartment, Building, Invitation, JoinRequest, Tenancy, User
 from accounts.scoped_admin import ReadOnlyAdmin, ScopedAdmin
@@ -220,6 +221,7 @@ class InvitationAdmin(ScopedAdmin):
             "title": "Invitation link",
             "opts": self.opts,
             "invitation": obj,
+            "qr": qr.draw(obj.link),  # type: ignore[attr-defined]
         }
         return TemplateResponse(request, "admin/accounts/invitation/link.html", context)
 

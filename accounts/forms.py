@@ -72,9 +72,9 @@ class LoginForm(PageForm, AllauthLoginForm):
         return next(iter(apartments.values()), None)
 
     def login(self, request: HttpRequest, redirect_url: str | None = None) -> HttpResponse:
+        # Before the log-in: where a second factor follows, the session comes back to it later.
+        request.session[SESSION_KEY] = self.cleaned_data["apartment_id"]
         response: HttpResponse = super().login(request, redirect_url)
-        if request.user.is_authenticated:
-            request.session[SESSION_KEY] = self.cleaned_data["apartment_id"]
         return response
 
 

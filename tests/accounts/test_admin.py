@@ -1,6 +1,9 @@
 import datetime as dt
+import re
+import zoneinfo
 
 import pytest
+import qrcode
 from allauth.account.models import EmailAddress
 from django.test import Client
 
@@ -65,14 +68,35 @@ def test_requests_of_other_buildings_cannot_be_decided(as_manager, elsewhere):
 
 def test_an_invitation_shows_its_link_once(as_manager, tenancy):
     form = {"tenancy": tenancy.pk, "expires_at_0": NEXT_WEEK, "expires_at_1": "00:00:00"}
-    page = as_manager.post("/admin/accounts/invitation/add/", form).content.decode()
-    token = page.partition("register?invitation=")[2].partition('"')[0]
+    response = as_manager.post("/admin/accounts/invitation/add/", form)
+    assert "no-store" in response["Cache-Control"]
+    page = response.content.decode()
+    token = re.search(r"register\?invitation=([\w-]+)", page)[1]
     invitation = Invitation.objects.usable(token)
     assert invitation.tenancy == tenancy
     assert invitation.created_by.email == "manager@example.org"
     for path in ("", f"{invitation.pk}/change/"):
         assert token not in as_manager.get(f"/admin/accounts/invitation/{path}", follow=True).content.decode()
     assert Client().get(f"/register?invitation={token}").status_code == 200
+
+
+def modules(page):
+    """What the code's path paints, as rows of dark and light, its margin cut off."""
+    size = int(re.search(r'viewBox="0 0 (\d+)', page)[1])
+    dark = {(int(x), int(y)) for x, y in re.findall(r"M(\d+) (\d+)h1v1h-1z", page)}
+    return [[(x, y) in dark for x in range(4, size - 4)] for y in range(4, size - 4)]
+
+
+def test_an_invitation_can_be_printed(as_manager, tenancy):
+    form = {"tenancy": tenancy.pk, "expires_at_0": NEXT_WEEK, "expires_at_1": "00:00:00"}
+    page = as_manager.post("/admin/accounts/invitation/add/", form).content.decode()
+    expires = Invitation.objects.get().expires_at.astimezone(zoneinfo.ZoneInfo("Europe/Berlin"))
+    for words in ("House by the Sea", "Apartment 101", "Floor 1", f"{expires:%B %Y}, 00:00", "Scan this code"):
+        assert words in page
+    code = qrcode.QRCode(error_correction=qrcode.ERROR_CORRECT_M, border=0)
+    code.add_data(re.search(r"http://127.0.0.1:8000/register\?invitation=[\w-]+", page)[0])
+    assert modules(page) == code.get_matrix()
+    assert "style=" not in page.partition("<article")[2].partition("</article>")[0]
 
 
 def test_an_invitation_to_another_building_is_refused(as_manager, tenancy, elsewhere):

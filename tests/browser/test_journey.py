@@ -61,6 +61,22 @@ def test_log_in_and_log_out(page, move_in, site):
     expect(page.get_by_role("heading", name="Apartment 101")).to_be_visible()
 
 
+def test_registering_without_an_invitation(page, site, house):
+    page.goto(f"{site}/register")
+    page.get_by_label("Email").fill("new@example.org")
+    page.get_by_label("Password").fill("correct horse 7")
+    page.get_by_label("Apartment number").fill("101")
+    page.get_by_label("Floor").fill("1")
+    page.get_by_role("button", name="Register").click()
+    expect(page.get_by_role("heading", name="Check your mailbox")).to_be_visible()
+    # Mail goes to the server's log here.
+    house.web.wait_until_it_says("/register/confirm/")
+    page.goto(re.search(rf"{site}/register/confirm/\S+", house.web.said)[0])
+    page.get_by_label("Password").fill("correct horse 7")
+    page.get_by_role("button", name="Confirm and log in").click()
+    expect(page.get_by_role("heading", name="Waiting for your manager")).to_be_visible()
+
+
 def test_it_says_when_the_connection_drops_and_recovers_by_itself(page, move_in, broker, house):
     move_in(page, "101")
     gone = page.get_by_text("No connection to Riser.")
