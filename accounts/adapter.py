@@ -22,7 +22,8 @@ class AccountAdapter(DefaultAccountAdapter):
     """One sentence and one count for every failed log-in, so that it does not tell which part was wrong."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
-        "email_password_mismatch": "Email, password and apartment number do not fit together. Check all three.",
+        "email_password_mismatch": "Email, password and apartment number do not fit together. Check all three. "
+        "Just registered? First open the link in the mail we sent you.",
         "too_many_login_attempts": "Too many failed log-ins. Wait five minutes and try again, or reset your password: "
         "then you get in at once.",
     }

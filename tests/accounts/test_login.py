@@ -18,7 +18,10 @@ from accounts.models import JoinRequest
 from tests.broker import free_port
 from tests.factories import PASSWORD, ApartmentFactory, TenancyFactory, UserFactory
 
-WRONG = "Email, password and apartment number do not fit together. Check all three."
+WRONG = (
+    "Email, password and apartment number do not fit together. Check all three. "
+    "Just registered? First open the link in the mail we sent you."
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -193,11 +196,18 @@ class TestDevice:
 
     @pytest.fixture
     def attacked(self, own):
-        for _ in range(12):
-            log_in("resident@example.org", "wrong")
+        for _ in range(5):
+            log_in("resident@example.org", "wrong", client=Client(REMOTE_ADDR="192.0.2.1"))
         assert not is_in(log_in("resident@example.org")[0])
 
     def test_its_owner_gets_in_all_the_same(self, own, attacked):
+        log_in("resident@example.org", client=own)
+        assert is_in(own)
+
+    def test_whoever_shares_the_address_does_not_lock_it_out(self, own):
+        for n in range(12):
+            _, response = log_in(f"n{n}@example.org", "wrong")
+        assert "Too many failed log-ins" in response.content.decode()
         log_in("resident@example.org", client=own)
         assert is_in(own)
 
@@ -210,6 +220,7 @@ class TestDevice:
 
     def test_it_is_worth_nothing_for_another_account(self, own, attacked, neighbour):
         client, _ = log_in("neighbour@example.org")
+        assert "device" in client.cookies
         client.post("/logout")
         log_in("resident@example.org", client=client)
         assert not is_in(client)
