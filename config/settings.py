@@ -229,8 +229,14 @@ MAX_REJECTED_MESSAGES = env.int("MAX_REJECTED_MESSAGES", default=5000)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {"class": "config.logs.LineFormatter", "format": "{levelname} {name}: {message}", "style": "{"}
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"django": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
+    "loggers": {
+        "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        # Its level is what it is started with; its access log stays off, for paths and queries hold secrets.
+        "uvicorn": {"handlers": ["stderr"], "propagate": False},
+    },
 }
