@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import subprocess
 import sys
 
@@ -19,9 +20,9 @@ def test_no_migration_is_missing():
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 
 
-def production(**more):
+def production(*options, **more):
     env = {name: value for name, value in os.environ.items() if name not in ("DEBUG", "SECRET_KEY")}
-    command = [sys.executable, "manage.py", "check"]
+    command = [sys.executable, "manage.py", "check", *options]
     return subprocess.run(command, cwd=PROJECT, env=env | more, capture_output=True, text=True, timeout=60)
 
 
@@ -34,6 +35,17 @@ def test_production_refuses_to_start_without(given, missing):
     assert result.returncode != 0
     assert result.stderr.startswith("Riser cannot start: ")
     assert missing in result.stderr
+
+
+def test_production_settings_pass_djangos_own_check():
+    given = {"SECRET_KEY": secrets.token_hex(32), "ALLOWED_HOSTS": "riser.example.org"}
+    result = production("--deploy", "--fail-level", "WARNING", **given)
+    assert result.returncode == 0, result.stderr
+    # What is silenced there are two decisions for the operator, no more.
+    assert settings.SILENCED_SYSTEM_CHECKS == ["security.W005", "security.W021"]
+    result = production("--deploy", "--fail-level", "WARNING", **given, HTTPS="off")
+    assert result.returncode == 1
+    assert "security.W012" in result.stderr
 
 
 def test_secrets_may_come_from_files(tmp_path):
