@@ -1,0 +1,238 @@
+"""The Content-Security-Policy in real Chromium: no page needs more than it allows, what is slipped in does not run."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.factories import PASSWORD
+from tests.test_headers import production
+from tests.waiting import wait_for
+
+ROOT = "root@example.org"
+TOPIC = "electricity/house/floor/101"
+REPORT = """
+  window.refused = [];
+  addEventListener("securitypolicyviolation", (event) => {
+    window.refused.push(event.effectiveDirective);
+    console.error(`refused: ${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
+  });
+"""
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory, template_database, broker):
+    """Production's settings; without TLS, for a browser takes no certificate from a test."""
+    folder = tmp_path_factory.mktemp("policy")
+    with production(folder, template_database, broker.port, HTTPS="off") as made:
+        made.start_listener()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def site(house):
+    return house.start_web()
+
+
+@pytest.fixture(autouse=True)
+def told(page, no_errors):
+    """What the policy refuses is told in the console, where it fails the test."""
+    page.add_init_script(REPORT)
+    yield
+    # Error pages are noted there, too.
+    no_errors[:] = [error for error in no_errors if "Failed to load resource" not in error]
+
+
+PARTS = ("change/", "history/", "delete/", "password/")
+"""What every row has in admin, and one kind of row besides."""
+
+
+def invitation(house, number):
+    return house.manage("invite", "house", number, "--moved-in", "2026-01-01").strip().partition("=")[2]
+
+
+def log_in(page, site, email):
+    page.goto(f"{site}/login")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(lambda url: "/login" not in url)
+
+
+@pytest.fixture(scope="module")
+def filled(house, site, broker, browser):
+    """Something in every table that has a page in admin."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{site}/register?invitation={invitation(house, '101')}")
+    page.get_by_label("Email").fill("resident@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Move in").click()
+    page.get_by_role("heading", name="Apartment 101").wait_for()
+    context.clear_cookies()
+    page.goto(f"{site}/register")
+    page.get_by_label("Email").fill("applicant@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Apartment number").fill("201")
+    page.get_by_label("Floor").fill("2")
+    page.get_by_role("button", name="Register").click()
+    page.get_by_role("heading", name="Waiting for your manager").wait_for()
+    context.close()
+    broker.publish(TOPIC, '{"voltage": 220.5, "current": 2.3}')
+    broker.publish(TOPIC, "no reading")
+    wait_for(lambda: house.query("SELECT 1 FROM metering_reading"), "a reading")
+    wait_for(lambda: house.query("SELECT 1 FROM metering_rejectedmessage"), "a refused message")
+
+
+def test_pages_for_everybody(page, house, site):
+    token = invitation(house, "101")
+    paths = ["/login", "/register", f"/register?invitation={token}", "/register?invitation=nosuch", "/password/reset",
+             "/password/reset/sent", "/password/reset/1-set-x", "/password/reset/done", "/inactive", "/nosuch",
+             "/history?since=nonsense"]  # fmt: skip
+    for path in paths:
+        page.goto(site + path)
+        page.wait_for_load_state()
+        assert page.evaluate("document.styleSheets.length") > 0, path
+        assert page.evaluate("window.refused") == [], path
+
+
+def test_pages_of_a_resident(page, house, site, filled, broker):
+    log_in(page, site, "resident@example.org")
+    expect(page.locator(".uplot canvas")).to_be_visible()
+    broker.publish(TOPIC, '{"voltage": 231.25, "current": 2.3}')
+    expect(page.locator("[data-figure=voltage]")).to_have_text("231.25")
+    page.get_by_label("Note").fill("Oven")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved ")).to_be_visible()
+    page.get_by_role("button", name=re.compile("Your account")).click()
+    expect(page.get_by_role("link", name="Your account")).to_be_visible()
+    for path in ("/history", "/history?show=saved", "/account", "/password", "/invitation", "/nosuch", "/admin/"):
+        page.goto(site + path)
+        page.wait_for_load_state()
+        assert page.evaluate("window.refused") == [], path
+    page.goto(f"{site}/history")
+    expect(page.locator(".uplot canvas")).to_be_visible()
+
+
+def test_the_page_of_the_api(page, site, filled, no_errors):
+    log_in(page, site, "resident@example.org")
+    page.goto(f"{site}/api/docs")
+    for name in ("The latest reading", "Keep the latest reading"):
+        operation = page.locator(".opblock", has_text=name).first
+        operation.locator(".opblock-summary-control").click()
+        operation.get_by_role("button", name="Try it out").click()
+        operation.get_by_role("button", name="Execute").click()
+        expect(operation.locator(".live-responses-table .response-col_status").last).to_contain_text(
+            re.compile("20[01]")
+        )
+    assert page.evaluate("window.refused") == []
+
+
+def test_every_page_of_admin(page, site, filled):
+    log_in(page, site, ROOT)
+    page.goto(f"{site}/admin/")
+    lists = page.locator("#content-main th a").evaluate_all("links => links.map((link) => link.pathname)")
+    assert len(lists) >= 10
+    for path in lists:
+        page.goto(site + path)
+        first = page.locator("#result_list tbody th a").first
+        assert first.count() == 1, f"nothing in {path}"
+        detail = first.evaluate("link => link.pathname").removesuffix("change/")
+        for page_path in (f"{path}add/", f"{path}?q=x", *(detail + part for part in PARTS)):
+            page.goto(site + page_path)
+            page.wait_for_load_state()
+            assert page.evaluate("window.refused") == [], page_path
+
+
+def test_what_moves_in_admin(page, site, filled):
+    log_in(page, site, ROOT)
+    page.goto(f"{site}/admin/accounts/tenancy/add/")
+    page.locator("#calendarlink0").click()
+    page.locator("#calendarbox0 td a", has_text=re.compile("^15$")).click()
+    expect(page.get_by_label("Moved in:")).to_have_value(re.compile("-15$"))
+    chooser = page.locator("#id_residents_from")
+    chooser.select_option(label="resident@example.org")
+    page.locator("#id_residents_add_link, #id_residents_add").first.click()
+    expect(page.locator("#id_residents_to option")).to_have_count(1)
+    with page.expect_popup() as opened:
+        page.locator("#add_id_apartment").click()
+    popup = opened.value
+    popup.get_by_label("Building:").select_option(index=1)
+    popup.get_by_label("Number:").fill("301")
+    popup.get_by_label("Floor:").fill("3")
+    popup.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#id_apartment option", has_text="house/301")).to_have_count(1)
+    page.goto(f"{site}/admin/accounts/invitation/add/")
+    page.locator("#clocklink0").click()
+    page.locator("#clockbox0").get_by_role("link", name="Noon").click()
+    expect(page.locator("#id_expires_at_1")).to_have_value("12:00:00")
+    page.locator("#id_tenancy").select_option(index=1)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_label("Invitation link")).to_have_value(re.compile("/register"))
+    page.goto(f"{site}/admin/accounts/apartment/")
+    page.locator("#action-toggle").check()
+    expect(page.locator(".action-counter")).to_contain_text("3 of 3 selected")
+    page.locator("select[name=action]").select_option("delete_selected")
+    page.get_by_role("button", name="Go").click()
+    expect(page.get_by_role("heading", name=re.compile("Delete|Cannot delete"))).to_be_visible()
+    page.locator(".theme-toggle").first.click()
+    assert page.evaluate("window.refused") == []
+
+
+SLIPPED_IN = """
+<script>window.ran = "a script"</script>
+<img src="/static/nosuch.png" onerror="window.ran = 'a handler'">
+<p id="slipped" style="color: rgb(1, 2, 3)">x</p><style>body { background: rgb(1, 2, 3) }</style>
+<form action="https://evil.example.org/" id="thief"></form><base href="https://evil.example.org/">
+</body>"""
+
+
+def slip_in(page, site, drop_policy):
+    def answer(route):
+        response = route.fetch()
+        headers = {name: value for name, value in response.headers.items() if not drop_policy or "policy" not in name}
+        route.fulfill(response=response, headers=headers, body=response.text().replace("</body>", SLIPPED_IN))
+
+    page.route(f"{site}/login", answer)
+    page.goto(f"{site}/login")
+    page.wait_for_load_state()
+
+
+def test_what_is_slipped_into_a_page_does_not_run(page, site, no_errors):
+    slip_in(page, site, drop_policy=False)
+    assert page.locator("#slipped").evaluate("element => getComputedStyle(element).color") != "rgb(1, 2, 3)"
+    page.evaluate("document.getElementById('thief').submit()")
+    refused = {"script-src-elem", "script-src-attr", "style-src-attr", "style-src-elem", "base-uri", "form-action"}
+    page.wait_for_function("expected => new Set(window.refused).size >= expected", arg=len(refused))
+    assert set(page.evaluate("window.refused")) == refused
+    assert page.evaluate("window.ran") is None
+    assert page.url == f"{site}/login"
+    assert len(no_errors) >= len(refused)
+    no_errors.clear()
+
+
+def test_without_the_policy_it_would(page, site, no_errors):
+    slip_in(page, site, drop_policy=True)
+    page.wait_for_function("window.ran === 'a handler'")
+    assert page.locator("#slipped").evaluate("element => getComputedStyle(element).color") == "rgb(1, 2, 3)"
+    no_errors.clear()
+
+
+def test_no_other_page_may_frame_it(page, site, no_errors):
+    frame = f'<iframe src="{site}/login"></iframe>'
+    page.route(f"{site}/frame", lambda route: route.fulfill(body=frame, content_type="text/html"))
+    page.goto(f"{site}/frame")
+    page.wait_for_load_state()
+    assert page.frames[1].url == "chrome-error://chromewebdata/"
+    assert any("frame" in error for error in no_errors)
+    no_errors.clear()
+
+
+def test_what_was_shown_is_gone_after_logging_out(page, site, filled):
+    log_in(page, site, "resident@example.org")
+    page.goto(f"{site}/history")
+    page.get_by_role("button", name=re.compile("Your account")).click()
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url(f"{site}/login")
+    page.go_back()
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
