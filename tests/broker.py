@@ -39,8 +39,9 @@ class Broker:
         self._extra = extra or ("allow_anonymous true",)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        settings = [
+    def settings(self) -> list[str]:
+        """The lines of its mosquitto.conf."""
+        return [
             f"listener {self.port} 127.0.0.1",
             "persistence true",
             f"persistence_location {self.folder}/",
@@ -49,8 +50,10 @@ class Broker:
             "user root",
             *self._extra,
         ]
+
+    def start(self) -> None:
         config = self.folder / "mosquitto.conf"
-        config.write_text("\n".join(settings) + "\n")
+        config.write_text("\n".join(self.settings()) + "\n")
         with (self.folder / "mosquitto.log").open("ab") as log:
             self._process = subprocess.Popen([find("mosquitto", "mosquitto"), "-c", config], stdout=log, stderr=log)
         wait_for(lambda: answers(self.port), f"mosquitto answers on port {self.port}")

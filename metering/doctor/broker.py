@@ -1,5 +1,6 @@
 """The broker: reachable, lets us in, keeps enough for a listener that is away."""
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from metering.models import ListenerState
 # As many as the listener stores in one transaction.
 IN_FLIGHT = 1000
 EXAMPLE = "see deploy/mosquitto.conf"
+WELL_KNOWN = re.compile(r"(riser|listener|riser-listener)?-?[0-9]{0,3}")
 
 
 def check_broker() -> Iterator[Finding]:
@@ -24,7 +26,21 @@ def check_broker() -> Iterator[Finding]:
         yield Finding("broker", f"{place}: {error}", "Start the broker, or correct MQTT_BROKER, MQTT_PORT, MQTT_TLS.")
         return
     yield Finding("broker", f"{place} answers")
+    yield check_name()
     yield from check_canary()
+
+
+def check_name() -> Finding:
+    """Whether a stranger can guess the name under which readings wait at the broker."""
+    subject = "broker, name of the listener"
+    if WELL_KNOWN.fullmatch(settings.MQTT_CLIENT_ID):
+        return Finding(
+            subject,
+            f"anybody can guess {settings.MQTT_CLIENT_ID}",
+            "Add something random to MQTT_CLIENT_ID (step 3 of docs/install.md): who connects to the broker under this "
+            "name may make it forget the readings that wait. First let the listener store what waits there now.",
+        )
+    return Finding(subject, "cannot be guessed")
 
 
 def _knock() -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from metering import canary
 from metering.doctor import clock
-from metering.doctor.broker import check_canary
+from metering.doctor.broker import check_canary, check_name
 from metering.doctor.database import check_database
 from metering.doctor.web import check_static_files
 from metering.ingest.listener import build_client
@@ -134,6 +134,17 @@ class TestLogin:
     def test_a_login_of_another_listener_is_not_its_own(self, deployed, look):
         ListenerStateFactory(name="riser-doctor")
         assert "a login of its own" in look(deployed)["login riser-doctor"].remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "is_well"),
+    [("riser-listener", False), ("riser-listener-2", False), ("", False), ("riser-listener-12345678", True)],
+)
+def test_a_name_of_the_listener_that_anybody_can_guess(settings, name, is_well):
+    settings.MQTT_CLIENT_ID = name
+    found = check_name()
+    assert (found.remedy == "") == is_well
+    assert is_well or name in found.state
 
 
 class TestWithTheListenersLogin:
