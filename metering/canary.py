@@ -8,7 +8,6 @@ whose session it is, and only sessions under names made up here are ever erased.
 """
 
 import secrets
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from typing import Any, Self
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
+
+from metering.tls import trusting
 
 TOPIC = "riser/doctor"
 QOS = 1
@@ -155,7 +156,7 @@ class Connection:
         if account.username:
             self._client.username_pw_set(account.username, account.password)
         if account.ca_file is not None:
-            self._client.tls_set_context(ssl.create_default_context(cafile=account.ca_file or None))
+            self._client.tls_set_context(trusting(account.ca_file))
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
         self._client.on_publish = self._on_publish

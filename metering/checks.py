@@ -7,6 +7,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 
 from metering.ingest.topics import is_flat
+from metering.tls import trusting
 
 
 @register("mqtt")
@@ -24,3 +25,21 @@ def check_topic(**kwargs: Any) -> list[CheckMessage]:
             id="metering.W001",
         )
     ]
+
+
+@register("mqtt")
+def check_authority(**kwargs: Any) -> list[CheckMessage]:
+    """A file that cannot be read would be found out only when connecting."""
+    if not settings.MQTT_TLS:
+        return []
+    try:
+        trusting(settings.MQTT_CA_FILE)
+    except OSError as error:
+        return [
+            Error(
+                f"MQTT_CA_FILE={settings.MQTT_CA_FILE} cannot be used: {error}",
+                hint="It must be a file in PEM format that the user who runs Riser may read.",
+                id="metering.E002",
+            )
+        ]
+    return []

@@ -106,6 +106,11 @@ class Installation:
     def manage(self, *arguments: str) -> str:
         return run_manage(self.env, *arguments)
 
+    def examine(self) -> str:
+        """What the doctor says, be it well or not."""
+        command = [sys.executable, "manage.py", "doctor"]
+        return subprocess.run(command, cwd=PROJECT, env=self.env, capture_output=True, text=True, timeout=60).stdout
+
     def start(self, *arguments: str, **settings: str) -> Process:
         """Start a command and leave it running."""
         log = self.folder / f"{len(self.processes)}-{arguments[0]}.log"

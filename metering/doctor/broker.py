@@ -2,7 +2,6 @@
 
 import re
 import socket
-import ssl
 from collections.abc import Iterator
 
 from django.conf import settings
@@ -10,6 +9,7 @@ from django.conf import settings
 from metering.canary import TOPIC, Account, Echo, Interrupted, NotOurs, Refused, send_canary
 from metering.doctor.finding import Finding
 from metering.models import ListenerState
+from metering.tls import explain, trusting
 
 # As many as the listener stores in one transaction.
 IN_FLIGHT = 1000
@@ -23,7 +23,9 @@ def check_broker() -> Iterator[Finding]:
     try:
         _knock()
     except OSError as error:
-        yield Finding("broker", f"{place}: {error}", "Start the broker, or correct MQTT_BROKER, MQTT_PORT, MQTT_TLS.")
+        trouble, remedy = explain(error, settings.MQTT_BROKER)
+        remedy = remedy or "Start the broker, or correct MQTT_BROKER, MQTT_PORT, MQTT_TLS."
+        yield Finding("broker", f"{place}: {trouble}", remedy)
         return
     yield Finding("broker", f"{place} answers")
     yield check_name()
@@ -46,7 +48,7 @@ def check_name() -> Finding:
 def _knock() -> None:
     with socket.create_connection((settings.MQTT_BROKER, settings.MQTT_PORT), timeout=3) as plain:
         if settings.MQTT_TLS:
-            context = ssl.create_default_context(cafile=settings.MQTT_CA_FILE or None)
+            context = trusting(settings.MQTT_CA_FILE)
             context.wrap_socket(plain, server_hostname=settings.MQTT_BROKER).close()
 
 

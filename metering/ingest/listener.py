@@ -3,7 +3,6 @@
 import datetime as dt
 import logging
 import select
-import ssl
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +12,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from metering.ingest.batch import Batch
 from metering.ingest.delivery import Delivery
+from metering.tls import explain, trusting
 
 log = logging.getLogger("riser.listener")
 
@@ -49,7 +49,7 @@ def build_client(client_id: str, username: str, password: str, ca_file: str | No
     if username:
         client.username_pw_set(username, password)
     if ca_file is not None:
-        client.tls_set_context(ssl.create_default_context(cafile=ca_file or None))
+        client.tls_set_context(trusting(ca_file))
     return client
 
 
@@ -186,7 +186,10 @@ class Listener:
         self._connection += 1
         try:
             self._client.connect(self._host, self._port, KEEPALIVE_SECONDS)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            self._lost(": ".join(filter(None, explain(error, self._host))).rstrip("."))
+            return False
+        except ValueError as error:
             self._lost(str(error))
             return False
         self._alive = True
@@ -214,7 +217,9 @@ class Listener:
 
     def _check(self, result: MQTTErrorCode) -> None:
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS and self._alive and not self._refusal:
-            self._lost(mqtt.error_string(result).rstrip("."))
+            # Before the broker's first answer; else it has spoken, and its port is the right one.
+            hint = "" if self._answer_by is None else ", before it answered: does this port want TLS? See MQTT_TLS"
+            self._lost(mqtt.error_string(result).rstrip(".") + hint)
 
     def _lost(self, reason: str) -> None:
         self._alive = self._connected = self._listening = False

@@ -34,12 +34,12 @@ class ShippedBroker(Broker):
     """mosquitto from deploy/mosquitto.conf and deploy/mosquitto.acl: only ports and paths are other ones.
 
     `port` is the meters', `inner_port` the one for Riser's listener. With a folder of certificates the lines
-    for TLS count as well, and `tls_port` is theirs.
+    for TLS count as well, and `tls_port` and `inner_tls_port` are the same with TLS.
     """
 
     def __init__(self, folder: Path, passwords: Path, certificates: Path | None = None) -> None:
         super().__init__(folder)
-        self.inner_port, self.tls_port = free_port(), free_port()
+        self.inner_port, self.tls_port, self.inner_tls_port = free_port(), free_port(), free_port()
         self._passwords = passwords
         self._certificates = certificates
 
@@ -49,10 +49,10 @@ class ShippedBroker(Broker):
         rights.chmod(0o600)
         text = (DEPLOY / "mosquitto.conf").read_text()
         if self._certificates:
-            block = "#listener 8883\n#use_username_as_clientid true\n#certfile {0}/riser.crt\n#keyfile {0}/riser.key\n"
-            block = block.format("/etc/mosquitto/certs")
-            text = replaced(text, block, block.replace("#", ""))
-            text = replaced(text, "listener 8883\n", f"listener {self.tls_port} 127.0.0.1\n")
+            for word in ("listener ", "use_username_as_clientid ", "certfile ", "keyfile "):
+                text = text.replace(f"\n#{word}", f"\n{word}")
+            text = replaced(text, "\nlistener 8883\n", f"\nlistener {self.tls_port} 127.0.0.1\n")
+            text = replaced(text, "\nlistener 8884\n", f"\nlistener {self.inner_tls_port} 127.0.0.1\n")
             text = text.replace("/etc/mosquitto/certs", str(self._certificates))
         text = replaced(text, "\nlistener 1883\n", f"\nlistener {self.port} 127.0.0.1\n")
         text = replaced(text, "\nlistener 1884 127.0.0.1\n", f"\nlistener {self.inner_port} 127.0.0.1\n")
@@ -63,7 +63,7 @@ class ShippedBroker(Broker):
 
     def start(self) -> None:
         super().start()
-        for port in [self.inner_port, *([self.tls_port] if self._certificates else [])]:
+        for port in [self.inner_port, *([self.tls_port, self.inner_tls_port] if self._certificates else [])]:
             wait_for(lambda port=port: answers(port), f"mosquitto answers on port {port}")
 
 
