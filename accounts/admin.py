@@ -5,6 +5,7 @@ from typing import Any
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
@@ -13,20 +14,30 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from accounts import qr
 from accounts.access import user_of
 from accounts.models import Apartment, Building, Invitation, JoinRequest, Tenancy, User
 from accounts.scoped_admin import ReadOnlyAdmin, ScopedAdmin
+from accounts.two_factor import take_off
 
 admin.site.site_header = "Riser"
 admin.site.site_title = "Riser"
 admin.site.index_title = "Your buildings"
 admin.site.empty_value_display = "–"
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.unregister(Group)
 admin.site.unregister(EmailAddress)
+admin.site.unregister(Authenticator)
+
+
+def admin_login(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Nobody logs in here: Django's own form knows nothing of two-factor. Who is logged in goes on."""
+    return redirect("admin:index")
+
+
+admin.site.login = secure_admin_login(admin_login)  # type: ignore[method-assign]
 
 
 class UserCreationForm(AdminUserCreationForm):
@@ -42,7 +53,7 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):
     """Managers see the people of their buildings; only a superuser edits accounts."""
 
     add_form = UserCreationForm
-    list_display = ("email", "apartment", "is_active", "is_superuser", "last_login")
+    list_display = ("email", "apartment", "is_active", "is_superuser", "two_factor", "last_login")
     list_filter = ("is_active",)
     search_fields = ("email",)
     ordering = ("email",)
@@ -54,6 +65,7 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
+    actions = ("take_off_two_factor",)
     manager_fields = ("email", "is_active", "last_login", "date_joined")
 
     def in_scope(self, request: HttpRequest, rows: models.QuerySet[User]) -> models.QuerySet[User]:
@@ -66,7 +78,9 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
         own = Building.objects.managed_by(user_of(request))
         current = Tenancy.objects.current().filter(apartment__building__in=own).select_related("apartment__building")
-        return super().get_queryset(request).prefetch_related(Prefetch("tenancies", current, to_attr="homes"))
+        two_factor = Exists(Authenticator.objects.filter(user=OuterRef("pk"), type=Authenticator.Type.TOTP))
+        users: models.QuerySet[User] = super().get_queryset(request).annotate(two_factor=two_factor)
+        return users.prefetch_related(Prefetch("tenancies", current, to_attr="homes"))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return (
@@ -79,6 +93,9 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):
         super().save_model(request, obj, form, change)
         # allauth keeps addresses of its own: an old one must not log in nor reset the password.
         EmailAddress.objects.filter(user=obj).exclude(email__iexact=obj.email).delete()
+        if "is_active" in form.changed_data:
+            # Sessions from before must not come back with the account.
+            obj.end_sessions()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
@@ -92,6 +109,20 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):
     @admin.display(description="lives in")
     def apartment(self, user: User) -> str:
         return ", ".join(str(tenancy.apartment) for tenancy in user.homes)  # type: ignore[attr-defined]
+
+    @admin.display(description="two-factor", boolean=True, ordering="two_factor")
+    def two_factor(self, user: Any) -> bool:
+        on: bool = user.two_factor
+        return on
+
+    @admin.action(description="Take two-factor off: phone and recovery codes are lost", permissions=["change"])
+    def take_off_two_factor(self, request: HttpRequest, users: models.QuerySet[User]) -> None:
+        for user in users:
+            if take_off(user):
+                self.log_change(request, user, "Two-factor taken off.")
+                self.message_user(request, f"Two-factor is off for {user}.", messages.SUCCESS)
+            else:
+                self.message_user(request, f"There was none on {user}.", messages.WARNING)
 
 
 @admin.register(Building)

@@ -24,7 +24,13 @@ DRAINED_WITHIN = 600.0
 def use(database_url: str, mqtt_port: int) -> None:
     """Point this process, and those it starts, at a database and a broker."""
     settings = {"DATABASE_URL": database_url, "MQTT_BROKER": "127.0.0.1", "MQTT_PORT": str(mqtt_port)}
-    settings |= {"DEBUG": "off", "ALLOWED_HOSTS": "testserver", "HTTPS": "off", "SECRET_KEY": "bench" * 10}
+    settings |= {
+        "DEBUG": "off",
+        "ALLOWED_HOSTS": "testserver",
+        "HTTPS": "off",
+        "SECRET_KEY": "bench" * 10,
+        "REQUIRE_MANAGER_2FA": "off",
+    }
     os.environ.update(settings | {"ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "config.settings"})
 
 

@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "crispy_forms",
     "crispy_bootstrap5",
     "csp",
@@ -100,6 +101,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.two_factor.RequireTwoFactor",
     "accounts.middleware.BuildingTimeMiddleware",
 ]
 
@@ -171,7 +173,7 @@ DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Shared by all processes, so that a limit on log-ins counts once and not once per process.
-# Room for many: with Django's 300 entries a flood of addresses would push out the counts it is limited by.
+# Room for many: beyond the default of 300, entries that still count are thrown away, and with them limits and used codes.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
@@ -216,6 +218,15 @@ ACCOUNT_RATE_LIMITS = {
     "confirm_email": "1/3m/key,10/d/key",
     "reset_password": "20/m/ip,5/h/key",
 }
+
+REQUIRE_MANAGER_2FA = env.bool("REQUIRE_MANAGER_2FA", default=not DEBUG)
+MFA_ADAPTER = "accounts.two_factor.TwoFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Riser"
+# A phone's clock may be off by half a minute, and a code be typed slowly.
+MFA_TOTP_TOLERANCE = 1
+# Addresses are not verified here; a superuser takes two-factor off where somebody is shut out.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25"))
 # Seconds that a page waits for the mail server.

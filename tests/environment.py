@@ -9,6 +9,8 @@ for name in ("ALLOWED_HOSTS", "SITE_URL", "HTTPS", "READING_RETENTION_DAYS", "MA
     os.environ.pop(name, None)
 os.environ["ENV_FILE"] = os.devnull
 os.environ["DEBUG"] = "on"
+# Tests of this switch it on; the others are about something else.
+os.environ["REQUIRE_MANAGER_2FA"] = "off"
 os.environ["SECRET_KEY"] = "only for tests, only for tests, only for tests, only for tests"
 # SQLite, unless `python -m tests.postgres` names a server to test on.
 if server := os.environ.get("TEST_POSTGRES"):

@@ -7,6 +7,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 from accounts.models.building import Apartment
@@ -37,6 +38,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(unique=True, error_messages={"unique": "This email address has an account already."})
     is_active = models.BooleanField("active", default=True, help_text="Off: the account cannot log in.")
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    sessions_ended_at = models.DateTimeField(null=True, editable=False)
 
     objects = UserManager()
 
@@ -53,6 +55,16 @@ class User(AbstractBaseUser, PermissionsMixin):
     def clean(self) -> None:
         super().clean()
         self.email = self.email.lower()
+
+    def end_sessions(self) -> None:
+        """Log this account out everywhere; a page that stays open notices at its next heartbeat."""
+        self.sessions_ended_at = timezone.now()
+        self.save(update_fields=["sessions_ended_at"])
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # Every session carries this. Django calls it for SECRET_KEY and for each of SECRET_KEY_FALLBACKS.
+        value = f"{self.password} {self.sessions_ended_at.isoformat() if self.sessions_ended_at else ''}"
+        return salted_hmac("accounts.User.session", value, secret=secret, algorithm="sha256").hexdigest()
 
     @cached_property
     def is_manager(self) -> bool:

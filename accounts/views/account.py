@@ -1,13 +1,16 @@
 """The page of one's own account."""
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import user_of
 from accounts.models import Tenancy
+from accounts.sessions import end_other_sessions
+from accounts.two_factor import two_factor_of
 
 
 @require_safe
@@ -15,4 +18,15 @@ from accounts.models import Tenancy
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
     """Who I am here, where I live, and everything I can change about it."""
-    return render(request, "accounts/account.html", {"tenancies": Tenancy.objects.of(user_of(request))})
+    user = user_of(request)
+    context = {"tenancies": Tenancy.objects.of(user), "two_factor": two_factor_of(user)}
+    return render(request, "accounts/account.html", context)
+
+
+@require_POST
+@login_required
+def log_out_everywhere(request: HttpRequest) -> HttpResponse:
+    """End all sessions of this account but the one that asks."""
+    end_other_sessions(request)
+    messages.success(request, "All other devices are logged out. You are still logged in here.")
+    return redirect("account")
