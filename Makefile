@@ -36,7 +36,7 @@ bench: ## Measure, against limits and peers: one table, in about twenty minutes
 	@sh scripts/setup.sh dev
 	@sh scripts/test_parts.sh
 	@sh scripts/bench_peers.sh
-	@for name in table drain steady growth housekeep admin_readings; do $(PY) -m benchmarks.$$name; done
+	@for name in table drain steady growth housekeep admin_readings logins; do $(PY) -m benchmarks.$$name; done
 
 lint: ## Style, types and templates
 	@sh scripts/setup.sh dev

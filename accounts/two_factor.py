@@ -32,6 +32,7 @@ class TwoFactorAdapter(DefaultMFAAdapter):
 
     error_messages = DefaultMFAAdapter.error_messages | {
         "incorrect_code": "This code is wrong, too old, or was used already. Wait for the next one.",
+        "too_many_codes": "Too many wrong codes. Wait five minutes and try again.",
         "unreadable": "The secret of your two-factor log-in cannot be read any more, because this installation's "
         "SECRET_KEY was changed. Ask an administrator to take two-factor off your account.",
     }

@@ -42,7 +42,12 @@ class OneTimeCodeForm(PageForm):
         )
 
     def clean_code(self) -> str:
-        code: str = super().clean_code()  # type: ignore[misc]
+        try:
+            code: str = super().clean_code()  # type: ignore[misc]
+        except forms.ValidationError as error:
+            if error.code in ("rate_limited", "too_many_login_attempts"):
+                raise get_adapter().validation_error("too_many_codes") from error
+            raise
         # allauth takes a code for as many periods as the tolerance makes, but remembers it for one only.
         lifetime = app_settings.TOTP_PERIOD * (2 * app_settings.TOTP_TOLERANCE + 1)
         if not cache.add(f"two-factor-used:{self.user.pk}:{normalize_user_code(code)}", 1, timeout=lifetime):
