@@ -26,7 +26,7 @@ from accounts.models import User
 from accounts.sessions import end_other_sessions
 from accounts.two_factor import WHY, must_set_up
 
-CODE_ATTRIBUTES = {"inputmode": "numeric", "autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}
+CODE_ATTRIBUTES = {"inputmode": "numeric", "autocomplete": "one-time-code", "spellcheck": "false"}
 MOST_CHARACTERS = 32
 
 
@@ -60,6 +60,7 @@ class CodeForm(OneTimeCodeForm, base_forms.AuthenticateForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["code"].widget.attrs["autofocus"] = True
         self.fields["code"].help_text = "From your authenticator app, or one of your recovery codes."
 
 

@@ -2,7 +2,13 @@
 
 import datetime as dt
 import io
+import re
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from http.cookiejar import CookieJar
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 import time_machine
@@ -394,3 +400,34 @@ class TestAdminLogin:
         client = Client()
         client.post("/admin/login/", {"username": boss.email, "password": PASSWORD, "next": "/admin/"})
         assert not get_user(client).is_authenticated
+
+
+class TestTwoAtTheSameMoment:
+    """On a web server of its own, as processes: two people with one code."""
+
+    ACCOUNT = """
+from allauth.mfa.totp.internal.auth import TOTP
+from accounts.models import User
+user = User.objects.create_user("resident@example.org", "correct horse 7")
+TOTP.activate(user, "JBSWY3DPEHPK3PXP")
+"""
+
+    def send(self, browser, url, **fields):
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.open(url).read().decode())[1]
+        return browser.open(url, urlencode(fields | {"csrfmiddlewaretoken": token}).encode()).url
+
+    def test_a_code_lets_one_of_them_in(self, installation):
+        installation.manage("shell", "-c", self.ACCOUNT)
+        site = installation.start_web()
+        browsers = [build_opener(HTTPCookieProcessor(CookieJar())) for _ in range(2)]
+        for browser in browsers:
+            url = self.send(browser, f"{site}/login", email="resident@example.org", password=PASSWORD, apartment="")
+            assert url == f"{site}/login/code"
+        together = threading.Barrier(2)
+
+        def send_code(browser):
+            together.wait()
+            return self.send(browser, f"{site}/login/code", code=code_of("JBSWY3DPEHPK3PXP"))
+
+        with ThreadPoolExecutor(2) as people:
+            assert sorted(people.map(send_code, browsers)) == [f"{site}/", f"{site}/login/code"]
