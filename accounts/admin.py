@@ -19,8 +19,10 @@ from django.template.response import TemplateResponse
 
 from accounts import qr
 from accounts.access import user_of
-from accounts.models import Apartment, Building, Invitation, JoinRequest, Tenancy, User
-from accounts.scoped_admin import ReadOnlyAdmin, ScopedAdmin
+from accounts.models import AccessRecord, Apartment, Building, Invitation, JoinRequest, Tenancy, User
+from accounts.scoped_admin import ReadOnlyAdmin
+from accounts.trace import held_since, when_they_came
+from accounts.traced_admin import TracedAdmin
 from accounts.two_factor import take_off
 
 admin.site.site_header = "Riser"
@@ -49,7 +51,7 @@ class UserCreationForm(AdminUserCreationForm):
 
 
 @admin.register(User)
-class UserAdmin(ScopedAdmin, DjangoUserAdmin):
+class UserAdmin(TracedAdmin, DjangoUserAdmin):
     """Managers see the people of their buildings; only a superuser edits accounts."""
 
     add_form = UserCreationForm
@@ -89,6 +91,22 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):
             else [(None, {"fields": self.manager_fields})]
         )
 
+    def records_in_scope(self, request: HttpRequest, records: models.QuerySet[Any]) -> models.QuerySet[Any]:
+        if request.user.is_superuser:
+            return records
+        return records.filter(id__in=self.in_scope(request, User.objects.all()).values("pk"))
+
+    def records_of(self, request: HttpRequest, pk: Any) -> list[Any]:
+        records = super().records_of(request, pk)
+        if request.user.is_superuser or pk == request.user.pk:
+            return records
+        # An address that was given up before is nothing that this manager was ever told.
+        return held_since(when_they_came(pk, Building.objects.managed_by(user_of(request))), records)
+
+    def may_name(self, request: HttpRequest, accounts: set[int]) -> set[int]:
+        known = self.in_scope(request, User.objects.filter(pk__in=accounts))
+        return accounts if request.user.is_superuser else set(known.values_list("pk", flat=True))
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         # allauth keeps addresses of its own: an old one must not log in nor reset the password.
@@ -126,7 +144,7 @@ class UserAdmin(ScopedAdmin, DjangoUserAdmin):
 
 
 @admin.register(Building)
-class BuildingAdmin(ScopedAdmin):
+class BuildingAdmin(TracedAdmin):
     """A manager edits the building's name and time zone; only a superuser makes one or names managers."""
 
     building_path = "pk"
@@ -170,7 +188,7 @@ def describe_household(apartment: Any) -> str:
     )
 
 
-class ApartmentAdmin(ScopedAdmin):
+class ApartmentAdmin(TracedAdmin):
     """Apartments and who lives there; metering registers it together with the apartment's meters."""
 
     building_path = "building"
@@ -209,7 +227,7 @@ class LastingFilter(admin.SimpleListFilter):
 
 
 @admin.register(Tenancy)
-class TenancyAdmin(ScopedAdmin):
+class TenancyAdmin(TracedAdmin):
     """Who lives or lived where, from when until when."""
 
     building_path = "apartment__building"
@@ -229,7 +247,7 @@ class TenancyAdmin(ScopedAdmin):
 
 
 @admin.register(Invitation)
-class InvitationAdmin(ScopedAdmin):
+class InvitationAdmin(TracedAdmin):
     """Make an invitation and see its link, once."""
 
     building_path = "tenancy__apartment__building"
@@ -314,3 +332,20 @@ class JoinRequestAdmin(ReadOnlyAdmin):
             self.message_user(request, f"{sum(decided)} {word}.", messages.SUCCESS)
         if not all(decided):
             self.message_user(request, f"{decided.count(False)} had been decided already.", messages.WARNING)
+
+
+@admin.register(AccessRecord)
+class AccessRecordAdmin(ReadOnlyAdmin):
+    """Who looked at readings of whose home. Nobody takes it back, a superuser neither."""
+
+    building_path = "tenancy__apartment__building"
+    list_display = ("last_at", "viewer", "role", "what", "tenancy")
+    list_filter = ("what", (building_path, admin.RelatedOnlyFieldListFilter))
+    search_fields = ("viewer__email", "tenancy__apartment__number")
+    list_select_related = ("viewer", "tenancy__apartment__building")
+    fields = ("tenancy", "viewer", "role", "what", "first_at", "last_at")
+    date_hierarchy = "last_at"
+    actions = None
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

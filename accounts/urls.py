@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 from django.views.generic import RedirectView
 
-from accounts.views import account, entry, passwords, two_factor
+from accounts.views import access_records, account, entry, passwords, two_factor
 
 urlpatterns = [
     path("login", entry.LoginView.as_view(), name="account_login"),
@@ -32,6 +32,7 @@ urlpatterns = [
         name="mfa_download_recovery_codes",
     ),
     path("account/two-factor/codes/new", two_factor.NewRecoveryCodesView.as_view(), name="mfa_generate_recovery_codes"),
+    path("account/access", access_records.access_records, name="access_records"),
     path("password", passwords.PasswordChangeView.as_view(), name="account_change_password"),
     path("password/reset", passwords.PasswordResetView.as_view(), name="account_reset_password"),
     path("password/reset/sent", passwords.PasswordResetDoneView.as_view(), name="account_reset_password_done"),

@@ -83,6 +83,7 @@ INSTALLED_APPS = [
     "csp",
     "ninja",
     "servestatic",
+    "simple_history",
     "accounts",
     "metering",
 ]
@@ -99,6 +100,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.two_factor.RequireTwoFactor",
@@ -173,7 +175,7 @@ DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Shared by all processes, so that a limit on log-ins counts once and not once per process.
-# Room for many: beyond the default of 300, entries that still count are thrown away, and with them limits and used codes.
+# Room for many: beyond 300, the default, entries that still count go, and with them limits and codes that were used.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",

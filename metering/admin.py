@@ -8,11 +8,15 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
 from django.utils.functional import cached_property
 
+from accounts.access import user_of
 from accounts.admin import ApartmentAdmin
-from accounts.models import Apartment
-from accounts.scoped_admin import ReadOnlyAdmin, ScopedAdmin
+from accounts.models import AccessRecord, Apartment
+from accounts.scoped_admin import ReadOnlyAdmin
+from accounts.trace import record_access
+from accounts.traced_admin import TracedAdmin
 from metering.figures import figure
 from metering.models import ListenerState, Meter, Reading, RejectedMessage
 from metering.models.instant import EPOCH
@@ -67,7 +71,7 @@ class InstalledFilter(admin.SimpleListFilter):
 
 
 @admin.register(Meter)
-class MeterAdmin(ScopedAdmin):
+class MeterAdmin(TracedAdmin):
     """Meters. Replacing one: fill in when it was removed, then add the new one."""
 
     building_path = "building"
@@ -98,6 +102,16 @@ class MeterAdmin(ScopedAdmin):
     def installed(self, meter: Meter) -> Any:
         # Meters that came with their apartment have no date of their own.
         return meter.installed_at if meter.installed_at > EPOCH else "from the beginning"
+
+    def say(self, field: models.Field, value: Any) -> str:
+        return "from the beginning" if value == EPOCH else super().say(field, value)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        measured = [str(meter) for meter in objs if meter.readings.exists()]
+        if not measured:
+            return super().get_deleted_objects(objs, request)
+        # Django would list its readings, all of them, with what they say.
+        return [], {}, set(), [f"The readings of {name}" for name in measured]
 
     @admin.display(description="newest reading")
     def newest_reading(self, meter: Any) -> Any:
@@ -145,7 +159,7 @@ class SavedFilter(admin.SimpleListFilter):
 
 @admin.register(Reading)
 class ReadingAdmin(ReadOnlyAdmin):
-    """Readings, newest first; quick on a table of millions."""
+    """Readings, newest first; quick on a table of millions. Whose they are gets to know who saw them."""
 
     building_path = "meter__building"
     list_display = ("taken_at", "meter", "volts", "amperes", "watts", "kilowatt_hours", "saved_at", "note")
@@ -169,6 +183,29 @@ class ReadingAdmin(ReadOnlyAdmin):
         # "+ 0" keeps the database from collecting all readings of these meters and sorting them:
         # it walks back from the newest one instead and stops when the page is full.
         return rows.annotate(of_meter=models.F("meter_id") + 0).filter(of_meter__in=meters)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # Others could ask for a household's figures in a way that shows no row and so leaves no record.
+        return lookup in {MeterFilter.parameter_name, SavedFilter.parameter_name}
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        page = super().get_changelist_instance(request)
+        # The page shows these very rows: they are fetched here, once.
+        seen = {(reading.meter.apartment_id, reading.taken_at) for reading in page.result_list}
+        chosen = request.GET.get(MeterFilter.parameter_name, "")
+        if not seen and chosen.isdecimal():
+            # That there are none says something, too.
+            meters = admin.site.get_model_admin(Meter).get_queryset(request).filter(pk=chosen)
+            seen = {(meter.apartment_id, timezone.now()) for meter in meters}
+        record_access(user_of(request), seen, AccessRecord.What.LIST)
+        return page
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Reading | None:
+        reading: Reading | None = super().get_object(request, object_id, from_field)
+        if reading:
+            seen = {(reading.meter.apartment_id, reading.taken_at)}
+            record_access(user_of(request), seen, AccessRecord.What.READING)
+        return reading
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -201,6 +238,22 @@ class RejectedMessageAdmin(ReadOnlyAdmin):
     fields = ("received_at", "topic", "reason", "content")
     readonly_fields = ("content",)
     list_per_page = 50
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        page = super().get_changelist_instance(request)
+        self._record(request, list(page.result_list))
+        return page
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> RejectedMessage | None:
+        message: RejectedMessage | None = super().get_object(request, object_id, from_field)
+        self._record(request, [message] if message else [])
+        return message
+
+    def _record(self, request: HttpRequest, shown: list[RejectedMessage]) -> None:
+        """A refused message may well hold what a household's meter measured."""
+        homes = Meter.objects.homes_behind({message.topic for message in shown})
+        seen = {(home, message.received_at) for message in shown for topic, home in homes if topic == message.topic}
+        record_access(user_of(request), seen, AccessRecord.What.REJECTED)
 
     @admin.display(description="message")
     def beginning(self, message: RejectedMessage) -> str:

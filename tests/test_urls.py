@@ -38,6 +38,7 @@ TABLE = {
     "account/two-factor/codes": ("/account/two-factor/codes", LOGIN, 404),
     "account/two-factor/codes/file": ("/account/two-factor/codes/file", LOGIN, 404),
     "account/two-factor/codes/new": ("/account/two-factor/codes/new", LOGIN, 302),
+    "account/access": ("/account/access", LOGIN, 200),
     "password": ("/password", LOGIN, 200),
     "password/reset": ("/password/reset", 200, 200),
     "password/reset/sent": ("/password/reset/sent", 200, 200),
@@ -94,7 +95,7 @@ def test_the_stream_as_resident(in_event_loop, resident, meter):
     assert in_event_loop(first_event()).startswith('event: reading\ndata: {"apartment": "101"')
 
 
-ADMIN = ["building", "apartment", "tenancy", "invitation", "joinrequest", "user"]
+ADMIN = ["building", "apartment", "tenancy", "invitation", "joinrequest", "user", "accessrecord"]
 ADMIN = [f"accounts/{name}" for name in ADMIN]
 ADMIN += [f"metering/{name}" for name in ("meter", "reading", "rejectedmessage", "listenerstate")]
 

@@ -1,5 +1,6 @@
 """Who may see what: buildings, apartments, who lives in them and since when. One file per noun family."""
 
+from accounts.models.access_record import AccessRecord
 from accounts.models.building import DEFAULT_BUILDING, Apartment, Building, validate_timezone
 from accounts.models.invitation import Invitation, invitation_expiry
 from accounts.models.join_request import JoinRequest
@@ -8,6 +9,7 @@ from accounts.models.user import User
 
 __all__ = [
     "DEFAULT_BUILDING",
+    "AccessRecord",
     "Apartment",
     "Building",
     "Invitation",

@@ -10,6 +10,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
+from accounts.models.history import History
+
 if TYPE_CHECKING:
     from accounts.models.user import User
 
@@ -60,6 +62,7 @@ class Building(models.Model):
     is_demo = models.BooleanField("demo", default=False, editable=False)
 
     objects = BuildingQuerySet.as_manager()
+    history = History(m2m_fields=["managers"])
 
     class Meta:
         ordering = ["slug"]
@@ -86,6 +89,8 @@ class Apartment(models.Model):
     building = models.ForeignKey(Building, on_delete=models.PROTECT, related_name="apartments")
     number = models.CharField(max_length=32, validators=[topic_level])
     floor = models.CharField(max_length=32, validators=[topic_level])
+
+    history = History()
 
     class Meta:
         ordering = ["building", "number"]

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 
+from accounts.models.history import History, record_change
 from accounts.models.tenancy import Tenancy
 from accounts.models.user import User
 
@@ -56,6 +57,7 @@ class Invitation(models.Model):
     )
 
     objects = InvitationQuerySet.as_manager()
+    history = History(excluded_fields=["token_hash"])
 
     class Meta:
         ordering = ["-created_at"]
@@ -84,5 +86,8 @@ class Invitation(models.Model):
             claimed = Invitation.objects.filter(pk=self.pk, used_at__isnull=True, expires_at__gt=now)
             if not claimed.update(used_at=now, used_by=user):
                 return False
+            record_change(self, by=user)
+            # Who registers through an invitation is not logged in yet.
+            self.tenancy._history_user = user  # type: ignore[attr-defined]
             self.tenancy.residents.add(user)
         return True

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models.building import Apartment, Building
+from accounts.models.history import History
 
 if TYPE_CHECKING:
     from accounts.models.user import User
@@ -58,6 +59,7 @@ class Tenancy(models.Model):
     residents = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="tenancies", blank=True)
 
     objects = TenancyQuerySet.as_manager()
+    history = History(m2m_fields=["residents"])
 
     class Meta:
         ordering = ["apartment", "-moved_in"]
@@ -111,6 +113,10 @@ class Tenancy(models.Model):
         """The first instant this household may no longer see; None while it lives there."""
         return self.apartment.building.midnight(self.moved_out) if self.moved_out else None
 
+    def covers(self, instant: dt.datetime) -> bool:
+        """Whether the household may see what was measured at that instant."""
+        return self.since <= instant and (self.until is None or instant < self.until)
+
 
 def open_tenancy(apartment: Apartment, moved_in: dt.date) -> Tenancy:
     """The tenancy that begins on that local date; the one before it ends there.
@@ -122,7 +128,10 @@ def open_tenancy(apartment: Apartment, moved_in: dt.date) -> Tenancy:
         same_day = Tenancy.objects.filter(apartment=apartment, moved_in=moved_in).first()
         if same_day:
             return same_day
-        Tenancy.objects.on(apartment, moved_in).update(moved_out=moved_in)
+        before = Tenancy.objects.on(apartment, moved_in).first()
+        if before:
+            before.moved_out = moved_in
+            before.save()
         tenancy = Tenancy(apartment=apartment, moved_in=moved_in)
         tenancy.save()
         return tenancy

@@ -11,6 +11,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 from accounts.models.building import Apartment
+from accounts.models.history import PersonHistory
 from accounts.models.tenancy import Tenancy
 
 
@@ -41,6 +42,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     sessions_ended_at = models.DateTimeField(null=True, editable=False)
 
     objects = UserManager()
+    history = PersonHistory(excluded_fields=["password", "last_login", "date_joined", "sessions_ended_at"])
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"

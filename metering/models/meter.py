@@ -5,10 +5,12 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from simple_history.utils import bulk_create_with_history
 
 from accounts.models import Apartment, Building
+from accounts.models.history import History
 from metering.ingest.decoders import DECODERS, NATIVE
-from metering.ingest.topics import native_topic, valid_topic
+from metering.ingest.topics import native_topic, parse_native, valid_topic
 from metering.models.instant import EPOCH, InstantField
 
 
@@ -27,7 +29,16 @@ class MeterQuerySet(models.QuerySet["Meter"]):
         equipped = set(self.filter(apartment__in=apartments, topic="").values_list("apartment_id", flat=True))
         bare = [apartment for apartment in apartments if apartment.pk not in equipped]
         meters = [Meter(building_id=flat.building_id, apartment=flat, installed_at=EPOCH) for flat in bare]
-        return Meter.objects.bulk_create(meters)
+        made: list[Meter] = bulk_create_with_history(meters, Meter)
+        return made
+
+    def homes_behind(self, topics: set[str]) -> list[tuple[str, int]]:
+        """Which apartments publish to these topics: pairs of a topic and an apartment's id."""
+        own = self.filter(topic__in=topics, apartment__isnull=False).values_list("topic", "apartment_id")
+        native = {topic: address for topic in topics if (address := parse_native(topic))}
+        flats = Apartment.objects.filter(number__in={address.apartment for address in native.values()})
+        places = {(slug, number): pk for slug, number, pk in flats.values_list("building__slug", "number", "pk")}
+        return [*own, *((topic, places[address]) for topic, address in native.items() if address in places)]
 
 
 class Meter(models.Model):
@@ -57,6 +68,7 @@ class Meter(models.Model):
     removed_at = InstantField(null=True, blank=True)
 
     objects = MeterQuerySet.as_manager()
+    history = History()
 
     class Meta:
         ordering = ["building", "apartment__number", "installed_at"]

@@ -1,0 +1,26 @@
+"""Who looked at my data."""
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.access import user_of
+from accounts.models import AccessRecord, Tenancy
+
+PAGE_SIZE = 50
+
+
+@require_safe
+@never_cache
+@login_required
+def access_records(request: HttpRequest) -> HttpResponse:
+    """Every look at the readings of my own tenancies, whoever of the household asks."""
+    user = user_of(request)
+    context = {
+        "page": Paginator(AccessRecord.objects.visible_to(user), PAGE_SIZE).get_page(request.GET.get("page")),
+        "several_homes": Tenancy.objects.of(user).count() > 1,
+    }
+    return render(request, "accounts/access_records.html", context)
