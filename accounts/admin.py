@@ -98,7 +98,7 @@ class UserAdmin(TracedAdmin, DjangoUserAdmin):
 
     def records_of(self, request: HttpRequest, pk: Any) -> list[Any]:
         records = super().records_of(request, pk)
-        if request.user.is_superuser or pk == request.user.pk:
+        if request.user.is_superuser or pk == request.user.pk or not records:
             return records
         # An address that was given up before is nothing that this manager was ever told.
         return held_since(when_they_came(pk, Building.objects.managed_by(user_of(request))), records)

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.contrib.admin.utils import display_for_field
@@ -17,6 +17,7 @@ EMPTY = "–"
 GONE = "one that is not here any more"
 COMMAND = "a command on the server"
 VERBS = {"+": "Added", "~": "Changed", "-": "Deleted"}
+AT_ONCE = dt.timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Entry:
     reason: str
     changes: list[Change]
 
+    def follows(self, older: "Entry") -> bool:
+        """Whether both were saved at once."""
+        same = self.row.history_user_id == older.row.history_user_id and not older.reason
+        return same and self.row.history_type == "~" and self.at - older.at < AT_ONCE
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -57,6 +63,18 @@ def say_value(field: models.Field, value: Any) -> str:
     if isinstance(field, models.BooleanField):
         return "yes" if value else "no"
     return str(display_for_field(value, field, EMPTY))
+
+
+def together(entries: list[Entry]) -> list[Entry]:
+    """Newest first, as they come. What an account saves at once is several records and makes one entry of them all."""
+    merged: list[Entry] = []
+    for entry in entries:
+        newer = merged[-1] if merged else None
+        if newer and newer.follows(entry):
+            merged[-1] = replace(entry, changes=entry.changes + newer.changes)
+        else:
+            merged.append(entry)
+    return merged
 
 
 def addresses(ids: set[int]) -> dict[int, list[tuple[dt.datetime, str]]]:

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from accounts.access import user_of
-from accounts.history_words import Reader, Words, say_value
+from accounts.history_words import Reader, Words, say_value, together
 from accounts.models import Building
 from accounts.scoped_admin import ScopedAdmin
 
@@ -69,7 +69,7 @@ class TracedAdmin(ScopedAdmin):
         befores = [*shown[1:], None]
         entries = [words.entry(record, before) for record, before in zip(shown, befores, strict=True)]
         title = f"History of {row}" if row else f"History of a deleted {self.opts.verbose_name}"
-        context = {"title": title, "object": row, "entries": entries[: len(page)], "page": page}
+        context = {"title": title, "object": row, "entries": together(entries[: len(page)]), "page": page}
         return self._page(request, context | (extra_context or {}))
 
     def deleted_view(self, request: HttpRequest) -> HttpResponse:
