@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
+from simple_history.utils import bulk_create_with_history
 
 from accounts.models import Apartment, Building
 from metering.models import Meter
@@ -31,8 +32,11 @@ class Command(BaseCommand):
             raise CommandError(f"{options['file']} needs a first line with the columns number and floor.")
         with transaction.atomic():
             building, made = self.building(options["building"])
-            added = [a for line, row in enumerate(reader, start=2) if (a := self.apartment(building, row, line))]
-            Meter.objects.ensure_native(added)
+            floors = dict(building.apartments.values_list("number", "floor"))
+            added = [
+                a for line, row in enumerate(reader, start=2) if (a := self.apartment(building, floors, row, line))
+            ]
+            Meter.objects.ensure_native(bulk_create_with_history(added, Apartment))
         self.stdout.write(
             f"{'New building' if made else 'Building'} {building.slug}: {len(added)} apartments added, "
             f"{building.apartments.count()} in all."
@@ -48,18 +52,19 @@ class Command(BaseCommand):
         building.save()
         return building, found is None
 
-    def apartment(self, building: Building, row: dict[str, str], line: int) -> Apartment | None:
-        """The new apartment of a line; None where it is there already, on the same floor."""
+    def apartment(self, building: Building, floors: dict[str, str], row: dict[str, str], line: int) -> Apartment | None:
+        """The new apartment of a line; None where it is there already, on the same floor. `floors` get to know it."""
         number, floor = (row["number"] or "").strip(), (row["floor"] or "").strip()
-        known = Apartment.objects.filter(building=building, number=number).first()
-        if known:
-            if known.floor != floor:
-                raise CommandError(f"Line {line}: apartment {number} is on floor {known.floor}, not {floor or 'none'}.")
+        if number in floors:
+            if floors[number] != floor:
+                raise CommandError(
+                    f"Line {line}: apartment {number} is on floor {floors[number]}, not {floor or 'none'}."
+                )
             return None
         apartment = Apartment(building=building, number=number, floor=floor)
         try:
-            apartment.full_clean()
+            apartment.clean_fields(exclude=["building"])
         except ValidationError as error:
             raise CommandError(f"Line {line}: {' '.join(error.messages)} Nothing was imported.") from error
-        apartment.save()
+        floors[number] = floor
         return apartment
