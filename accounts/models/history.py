@@ -25,14 +25,29 @@ class History(HistoricalRecords):
         if history_type != "~" or self._has_changed(instance):
             super().create_historical_record(instance, history_type, using)
 
-    def m2m_changed(self, instance: Any, action: str, attr: str, pk_set: Any, reverse: bool, **kwargs: Any) -> None:
-        if not reverse:
-            super().m2m_changed(instance, action, attr, pk_set, reverse, **kwargs)
-        elif action == "pre_clear":
+    def post_save(
+        self, instance: Any, created: bool, using: Any = None, update_fields: Any = None, **kwargs: Any
+    ) -> None:
+        if update_fields is not None:
+            if {field.name for field in self.fields_included(instance)}.isdisjoint(update_fields):
+                return
+            (instance,) = self._as_stored({instance.pk}, instance)
+        super().post_save(instance, created, using=using, **kwargs)
+
+    def m2m_changed(self, instance: Any, action: str, attr: str, pk_set: Any, reverse: bool, **_: Any) -> None:
+        if reverse and action == "pre_clear":
             raise TypeError(f"Clear {attr} from the {self.cls._meta.verbose_name}: else its history misses it.")
-        elif action in {"post_add", "post_remove"}:
-            for row in self.cls._default_manager.filter(pk__in=pk_set):
+        if action in {"post_add", "post_remove", "post_clear"}:
+            for row in self._as_stored(pk_set if reverse else {instance.pk}, instance):
                 self.create_historical_record(row, "~")
+
+    def _as_stored(self, pks: set[Any], instance: Any) -> list[Any]:
+        """The rows as the database has them: the rest of an instance may be old by now, and a record must not lie."""
+        rows = list(self.cls._base_manager.filter(pk__in=pks))
+        for row in rows:
+            if hasattr(instance, "_history_user"):
+                row._history_user = instance._history_user
+        return rows
 
     def _has_changed(self, instance: Any) -> bool:
         records = getattr(type(instance), self.manager_name)

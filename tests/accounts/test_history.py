@@ -382,3 +382,15 @@ def test_a_new_tenancy_ends_the_one_before_once(apartment):
     open_tenancy(apartment, dt.date(2026, 2, 1))
     open_tenancy(apartment, dt.date(2026, 2, 1))
     assert [r.moved_out for r in first.history.all()] == [dt.date(2026, 2, 1), None]
+
+
+def test_an_instance_that_is_old_by_now_does_not_make_the_history_lie(tenancy, resident):
+    fresh = Tenancy.objects.get(pk=tenancy.pk)
+    fresh.moved_out = NOVEMBER
+    fresh.save()
+    tenancy.residents.add(UserFactory())
+    tenancy.moved_in = dt.date(2025, 2, 1)
+    tenancy.save(update_fields=["moved_in"])
+    newest, before, *_ = tenancy.history.all()
+    assert (newest.moved_in, newest.moved_out) == (dt.date(2025, 2, 1), NOVEMBER)
+    assert (before.moved_in, before.moved_out) == (dt.date(2025, 1, 1), NOVEMBER)
