@@ -200,8 +200,7 @@ class TestThePage:
     def test_who_when_and_what(self, as_resident, look):
         page = as_resident.get(PAGE).content.decode()
         assert "manager@example.org" in page
-        assert "building manager" in page
-        assert "saw a list of readings" in page
+        assert "Building manager · saw a list of readings" in page
         assert "23 Nov 2026, 13:30" in page  # in Berlin
         assert 'href="/account/access"' in as_resident.get("/account").content.decode()
 
@@ -209,6 +208,18 @@ class TestThePage:
         flatmate = UserFactory()
         tenancy.residents.add(flatmate)
         assert "manager@example.org" in log_in(flatmate).get(PAGE).content.decode()
+
+    def test_who_let_themselves_into_the_household(
+        self, as_resident, as_manager, as_neighbour, manager, tenancy, resident
+    ):
+        for people in ([resident.pk, manager.pk], [resident.pk]):
+            form = {"apartment": tenancy.apartment_id, "moved_in": "2025-01-01", "moved_out": "", "residents": people}
+            assert as_manager.post(f"/admin/accounts/tenancy/{tenancy.pk}/change/", form).status_code == 302
+        page = as_resident.get(PAGE).content.decode()
+        assert "<strong>manager@example.org</strong> joined" in page
+        assert "<strong>manager@example.org</strong> left" in page
+        assert "by manager@example.org" in page
+        assert "manager@example.org" not in as_neighbour.get(PAGE).content.decode()
 
     def test_neighbours_do_not(self, as_neighbour, look):
         page = as_neighbour.get(PAGE).content.decode()
@@ -227,7 +238,7 @@ class TestThePage:
         manager.delete()
         page = as_resident.get(PAGE).content.decode()
         assert "An account that was deleted" in page
-        assert "building manager" in page
+        assert "Building manager · saw" in page
 
     def test_pages(self, as_resident, manager, tenancy, look):
         first = AccessRecord.objects.get()
