@@ -43,3 +43,34 @@ def check_authority(**kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+LONGEST_DAYS, LONGEST_MONTHS = 36_500, 1200
+
+
+@register("retention")
+def check_retention(**kwargs: Any) -> list[CheckMessage]:
+    """How long what is kept: a slip of the pen must not delete everything, nor keep it for ever."""
+    limits = {
+        "READING_RETENTION_DAYS": ("days", LONGEST_DAYS),
+        "ERASE_READINGS_AFTER_MONTHS": ("months", LONGEST_MONTHS),
+        "ERASE_BILLING_AFTER_MONTHS": ("months", LONGEST_MONTHS),
+    }
+    problems: list[CheckMessage] = [
+        Error(
+            f"{name} is {getattr(settings, name)}: it must be from 1 to {most} {unit}.",
+            hint="Leave it out for the default.",
+            id="metering.E003",
+        )
+        for name, (unit, most) in limits.items()
+        if not 1 <= getattr(settings, name) <= most
+    ]
+    if settings.ERASE_BILLING_AFTER_MONTHS < settings.ERASE_READINGS_AFTER_MONTHS:
+        problems.append(
+            Error(
+                "ERASE_BILLING_AFTER_MONTHS is shorter than ERASE_READINGS_AFTER_MONTHS.",
+                hint="Whose readings they are is known from the tenancy, so it cannot go before them.",
+                id="metering.E004",
+            )
+        )
+    return problems

@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -35,9 +36,17 @@ def prune(before: dt.datetime, pause: Callable[[float], object]) -> Iterator[int
 
     Yields the number of each chunk deleted; safe to stop after any.
     """
+    yield from in_chunks(lambda chunk: _delete_all(before, chunk), pause)
+
+
+def in_chunks(delete: Callable[["Chunk"], Iterator[int]], pause: Callable[[float], object]) -> Iterator[int]:
+    """Delete what `delete` deletes with the chunk it is handed, and `pause` for some seconds after each one.
+
+    Yields the number of each chunk deleted; safe to stop after any.
+    """
     chunk = Chunk()
     with checkpoints_between_chunks():
-        for deleted in _delete_all(before, chunk):
+        for deleted in delete(chunk):
             yield deleted
             pause(max(PAUSE_SECONDS, chunk.seconds))
 
@@ -83,10 +92,7 @@ def _prune_in_order_of_receipt(before: dt.datetime, chunk: "Chunk") -> Iterator[
 
 def _prune_meter(meter: Meter, before: dt.datetime, chunk: "Chunk") -> Iterator[int]:
     """What came late, among newer readings of other meters."""
-    while old := list(
-        deletable(before).filter(meter=meter).order_by("taken_at").values_list("pk", flat=True)[: chunk.size]
-    ):
-        yield chunk.delete(deletable(before).filter(pk__in=old))
+    yield from chunk.delete_all(deletable(before).filter(meter=meter).order_by("taken_at"))
 
 
 class Chunk:
@@ -96,11 +102,16 @@ class Chunk:
         self.size = FIRST
         self.seconds = 0.0
 
-    def delete(self, readings: QuerySet[Reading]) -> int:
+    def delete_all(self, rows: QuerySet[Any]) -> Iterator[int]:
+        """Until there are none left, in their order. Yields how many were deleted each time."""
+        while keys := list(rows.values_list("pk", flat=True)[: self.size]):
+            yield self.delete(rows.filter(pk__in=keys))
+
+    def delete(self, rows: QuerySet[Any]) -> int:
         """Returns how many were deleted."""
         began = time.monotonic()
         with transaction.atomic():
-            deleted, _ = readings.delete()
+            deleted, _ = rows.delete()
         self.seconds = time.monotonic() - began
         if self.seconds > CHUNK_SECONDS:
             self.size = max(self.size // 2, FEWEST)

@@ -1,0 +1,139 @@
+"""What is kept about people goes: after a time, and when they delete their account."""
+
+import calendar
+import datetime as dt
+from collections.abc import Callable, Iterator
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.utils import timezone
+
+from accounts.access import Residence
+from accounts.deletion import delete_account, households_of
+from accounts.models import Apartment, Building, Invitation, JoinRequest, Tenancy, User
+from metering.models import Meter, Reading, RejectedMessage
+from metering.models.instant import LATEST
+from metering.retention import Chunk
+
+INVITATIONS_KEPT = dt.timedelta(days=365)
+NOT_SAVED = {"saved_at": None, "saved_by": None, "note": ""}
+
+
+def months_before(date: dt.date, months: int) -> dt.date:
+    """The same day so many calendar months earlier, or that month's last one."""
+    year, month = divmod(date.year * 12 + date.month - 1 - months, 12)
+    return dt.date(year, month + 1, min(date.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def erase_readings(chunk: Chunk) -> Iterator[int]:
+    """Readings of households that left ERASE_READINGS_AFTER_MONTHS ago, whether saved, or the newest of their meter."""
+    for residence in _left(settings.ERASE_READINGS_AFTER_MONTHS):
+        for meter in Meter.objects.filter(apartment=residence.apartment):
+            yield from chunk.delete_all(Reading.objects.of(residence).filter(meter=meter).order_by("taken_at"))
+
+
+def erase_saved_readings_of_nobody(chunk: Chunk) -> Iterator[int]:
+    """What was saved in the time of a tenancy that was deleted since, or whose days were changed: as old as that.
+
+    Readings of nobody's time that are not saved follow the ordinary retention.
+    """
+    retained_since = timezone.now() - dt.timedelta(days=settings.READING_RETENTION_DAYS)
+    saved = Reading.objects.saved().filter(taken_at__lt=retained_since)
+    for apartment in Apartment.objects.filter(pk__in=saved.values("meter__apartment")).select_related("building"):
+        building = apartment.building
+        before = building.midnight(months_before(building.today(), settings.ERASE_READINGS_AFTER_MONTHS))
+        rows = saved.filter(meter__apartment=apartment, taken_at__lt=before)
+        for tenancy in apartment.tenancies.select_related("apartment__building"):
+            rows = rows.exclude(taken_at__gte=tenancy.since, taken_at__lt=tenancy.until or LATEST)
+        yield from chunk.delete_all(rows)
+
+
+def erase_tenancies(chunk: Chunk) -> Iterator[int]:
+    """What was kept of households for their bills, ERASE_BILLING_AFTER_MONTHS after they left."""
+    for residence in _left(settings.ERASE_BILLING_AFTER_MONTHS):
+        # A meter that sends late may have sent more meanwhile: without its tenancy it would be nobody's.
+        if not Reading.objects.of(residence).exists():
+            # The one place where daily totals of this residence are to be deleted as well, once there are any.
+            chunk.delete(Tenancy.objects.filter(pk=residence.tenancy.pk))
+            yield 1
+
+
+def erase_join_requests(chunk: Chunk) -> Iterator[int]:
+    """Those decided ERASE_BILLING_AFTER_MONTHS ago: they tell who lived where as tenancies do."""
+    for building in Building.objects.all():
+        before = building.midnight(months_before(building.today(), settings.ERASE_BILLING_AFTER_MONTHS))
+        yield from chunk.delete_all(JoinRequest.objects.filter(apartment__building=building, decided_at__lt=before))
+
+
+def erase_invitations(chunk: Chunk) -> Iterator[int]:
+    """Those that ran out a year ago."""
+    yield from chunk.delete_all(Invitation.objects.filter(expires_at__lt=timezone.now() - INVITATIONS_KEPT))
+
+
+def erase_rejected_messages(chunk: Chunk) -> Iterator[int]:
+    """Those older than READING_RETENTION_DAYS: what was refused is somebody's data all the same."""
+    before = timezone.now() - dt.timedelta(days=settings.READING_RETENTION_DAYS)
+    yield from chunk.delete_all(RejectedMessage.objects.filter(received_at__lt=before).order_by("pk"))
+
+
+def erase_sessions(chunk: Chunk) -> Iterator[int]:
+    """Those that ran out."""
+    yield from chunk.delete_all(Session.objects.filter(expire_date__lt=timezone.now()))
+
+
+def erase_cache_rows(chunk: Chunk) -> Iterator[int]:
+    """Those that ran out: some say from which address somebody tried to log in. Nothing else deletes them in time."""
+    table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
+    now = connection.ops.adapt_datetimefield_value(timezone.now().replace(microsecond=0, tzinfo=None))
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {table} WHERE expires < %s", [now])  # noqa: S608 - a name of ours
+        yield cursor.rowcount
+
+
+ERASURES: dict[str, Callable[[Chunk], Iterator[int]]] = {
+    "readings of households that left": erase_readings,
+    "saved readings of nobody": erase_saved_readings_of_nobody,
+    "tenancies that ended": erase_tenancies,
+    "decided join requests": erase_join_requests,
+    "invitations that ran out": erase_invitations,
+    "rejected messages": erase_rejected_messages,
+    "sessions that ran out": erase_sessions,
+    "cache rows that ran out": erase_cache_rows,
+}
+"""What goes in time, in this order; the names are for the operator to read."""
+
+
+def delete_person(user: User) -> None:
+    """Delete an account, and the marks on readings that nobody could see any more.
+
+    Raises LastSuperuser, with nothing deleted.
+    """
+    delete_account(user, forget_saved_readings)
+
+
+def forget_saved_readings(user: User) -> None:
+    """Readings saved in a household that this user is the last one of are saved no longer, their notes are gone.
+
+    So are others that this user saved, unless they are in somebody else's time.
+    """
+    for tenancy in households_of(user):
+        if not tenancy.shared:  # type: ignore[attr-defined]
+            Reading.objects.of(Residence.of(tenancy)).saved().update(**NOT_SAVED)
+    rest = Reading.objects.filter(saved_by=user)
+    apartments = rest.values("meter__apartment")
+    others = Tenancy.objects.filter(apartment__in=apartments, residents__in=User.objects.exclude(pk=user.pk))
+    for tenancy in others.select_related("apartment__building").distinct():
+        rest = rest.exclude(
+            meter__apartment=tenancy.apartment_id, taken_at__gte=tenancy.since, taken_at__lt=tenancy.until or LATEST
+        )
+    rest.update(**NOT_SAVED)
+
+
+def _left(months: int) -> Iterator[Residence]:
+    """Households whose tenancy ended so many calendar months ago, by the date of their building."""
+    for building in Building.objects.all():
+        before = months_before(building.today(), months)
+        ended = Tenancy.objects.filter(apartment__building=building, moved_out__lte=before)
+        for tenancy in list(ended.select_related("apartment__building")):
+            yield Residence.of(tenancy)
