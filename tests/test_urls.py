@@ -39,6 +39,8 @@ TABLE = {
     "account/two-factor/codes/file": ("/account/two-factor/codes/file", LOGIN, 404),
     "account/two-factor/codes/new": ("/account/two-factor/codes/new", LOGIN, 302),
     "account/access": ("/account/access", LOGIN, 200),
+    "account/data": ("/account/data", LOGIN, 200),
+    "account/delete": ("/account/delete", LOGIN, 200),
     "password": ("/password", LOGIN, 200),
     "password/reset": ("/password/reset", 200, 200),
     "password/reset/sent": ("/password/reset/sent", 200, 200),

@@ -8,6 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import user_of
+from accounts.deletion import how_long_kept
 from accounts.models import Tenancy
 from accounts.sessions import end_other_sessions
 from accounts.two_factor import two_factor_of
@@ -19,7 +20,7 @@ from accounts.two_factor import two_factor_of
 def account(request: HttpRequest) -> HttpResponse:
     """Who I am here, where I live, and everything I can change about it."""
     user = user_of(request)
-    context = {"tenancies": Tenancy.objects.of(user), "two_factor": two_factor_of(user)}
+    context = {"tenancies": Tenancy.objects.of(user), "two_factor": two_factor_of(user), "kept": how_long_kept()}
     return render(request, "accounts/account.html", context)
 
 

@@ -188,7 +188,7 @@ def test_month_ends():
 )
 def test_settings_that_make_no_sense_are_refused(name, value):
     with override_settings(**{name: value}):
-        messages = [str(message) for message in run_checks(tags=["retention"]) if message.id == "metering.E002"]
+        messages = [str(message) for message in run_checks(tags=["retention"]) if message.id == "metering.E003"]
     assert len(messages) == 1
     assert f"{name} is {value}: it must be from 1 to" in messages[0]
 
@@ -196,7 +196,7 @@ def test_settings_that_make_no_sense_are_refused(name, value):
 def test_bills_are_not_forgotten_before_readings(settings):
     assert run_checks(tags=["retention"]) == []
     settings.ERASE_READINGS_AFTER_MONTHS, settings.ERASE_BILLING_AFTER_MONTHS = 12, 11
-    assert [message.id for message in run_checks(tags=["retention"])] == ["metering.E003"]
+    assert [message.id for message in run_checks(tags=["retention"])] == ["metering.E004"]
     settings.ERASE_BILLING_AFTER_MONTHS = 12
     assert run_checks(tags=["retention"]) == []
 

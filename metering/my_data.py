@@ -1,0 +1,222 @@
+"""Everything that is kept about one person: one zip, made while it is sent, so that memory holds little of it."""
+
+import csv
+import datetime as dt
+import io
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from zipfile import ZIP_DEFLATED
+
+from allauth.account.models import EmailAddress
+from django.db.models import QuerySet
+from django.utils import timezone
+from zipstream import ZipStream
+
+from accounts.access import Residence
+from accounts.deletion import sessions_of
+from accounts.models import Invitation, JoinRequest, Tenancy, User
+from metering.models import Meter, Reading
+
+BATCH = 2000
+PIECE_BYTES = 64 * 1024
+
+COLUMNS = (
+    "taken at", "meter", "voltage (V)", "current (A)", "power (W)", "power factor", "energy register (kWh)",
+    "received at", "saved at", "saved by me", "note",
+)  # fmt: skip
+
+README = """\
+Your data in Riser, as of {made_at}
+
+account.json         who you are here: email, dates, what you may do, where you are logged in
+tenancies.json       where you live or lived, from when until when (moved_out: the first day no longer there)
+join_requests.json   apartments you asked to join, and what was decided
+invitations.json     invitations you used
+saved_readings.json  readings that you or somebody of your household saved, with their notes
+readings/            one file for each time in an apartment: BUILDING_APARTMENT_MOVED-IN.csv
+
+Days are those of the building. Times are ISO 8601: in readings with the building's offset from UTC, elsewhere in UTC.
+
+The columns of readings/*.csv (UTF-8, with commas, a point before decimals):
+  taken at               when it was measured
+  meter                  the meter's serial number, or its number in Riser
+  voltage (V)            volts
+  current (A)            amperes; below zero: your apartment gave electricity away
+  power (W)              watts; below zero: your apartment gave electricity away
+  power factor           from -1 to 1; empty where the meter does not say
+  energy register (kWh)  what the meter's own counter showed, in kilowatt hours; empty where the meter does not say
+  received at            when Riser got it
+  saved at               when you or somebody of your household saved it; else empty
+  saved by me            yes or no; empty where it was not saved
+  note                   what was written when it was saved
+
+A spreadsheet may take a text such as =1+1 for a formula. So an apostrophe (') stands before each meter and note that
+begins with one of = + - @ ' or a tab or line break, and within them before such a character that follows a
+semicolon, a quotation mark, a tab or a line break. Take these apostrophes away to have the text as it was written.
+Numbers are as they are, and so are the .json files.
+"""
+
+# Where a spreadsheet may begin a cell: at the text's beginning or, where it separates with something else than commas
+# or loses count of the quotation marks, within the text.
+_RISKY = re.compile(r"""(^|[;"\t\r\n])(?=\s*['=+\-@＝＋－＠]|[\t\r\n])""")
+
+
+def inert(text: str) -> str:
+    """The text, with an apostrophe wherever a spreadsheet would take what follows for a formula."""
+    return _RISKY.sub(r"\1'", text)
+
+
+def my_data(user: User) -> Iterator[bytes]:
+    """The zip, in pieces of some 64 KiB. Needs the database; holds no transaction open between two pieces."""
+    archive = ZipStream(compress_type=ZIP_DEFLATED)
+    archive.add(README.format(made_at=_utc(timezone.now())), "README.txt")
+    for name, content in _documents(user):
+        archive.add(_json(content), name)
+    residences = [Residence.of(tenancy) for tenancy in Tenancy.objects.of(user)]
+    archive.add(_saved_readings(user, residences), "saved_readings.json")
+    for residence in residences:
+        name = f"{residence.building.slug}_{residence.apartment.number}_{residence.tenancy.moved_in}"
+        archive.add(_csv(user, residence), f"readings/{name}.csv")
+    yield from _pieces(archive)
+
+
+def _pieces(parts: ZipStream) -> Iterator[bytes]:
+    piece = bytearray()
+    for part in parts:
+        piece += part
+        if len(piece) >= PIECE_BYTES:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece)
+
+
+def _documents(user: User) -> Iterator[tuple[str, Any]]:
+    yield "account.json", _account(user)
+    yield (
+        "tenancies.json",
+        [
+            {
+                "building": tenancy.apartment.building.name,
+                "apartment": tenancy.apartment.number,
+                "floor": tenancy.apartment.floor,
+                "moved_in": tenancy.moved_in.isoformat(),
+                "moved_out": tenancy.moved_out.isoformat() if tenancy.moved_out else None,
+            }
+            for tenancy in Tenancy.objects.of(user)
+        ],
+    )
+    yield (
+        "join_requests.json",
+        [
+            {
+                "apartment": str(row.apartment),
+                "asked_at": _utc(row.created_at),
+                "state": row.state,
+                "decided_at": _utc(row.decided_at),
+            }
+            for row in JoinRequest.objects.filter(user=user).select_related("apartment__building")
+        ],
+    )
+    yield (
+        "invitations.json",
+        [
+            {
+                "apartment": str(row.tenancy.apartment),
+                "made_at": _utc(row.created_at),
+                "expires_at": _utc(row.expires_at),
+                "used_at": _utc(row.used_at),
+            }
+            for row in Invitation.objects.filter(used_by=user).select_related("tenancy__apartment__building")
+        ],
+    )
+
+
+def _account(user: User) -> dict[str, Any]:
+    return {
+        "email": user.email,
+        "registered_at": _utc(user.date_joined),
+        "last_login_at": _utc(user.last_login),
+        "superuser": user.is_superuser,
+        "manages_buildings": [building.name for building in user.managed_buildings.all()],
+        "email_addresses": [
+            {"email": row.email, "verified": row.verified, "primary": row.primary}
+            for row in EmailAddress.objects.filter(user=user)
+        ],
+        "sessions": [{"ends_at": _utc(session.expire_date)} for session in sessions_of(user)],
+    }
+
+
+def _saved_readings(user: User, residences: list[Residence]) -> Iterator[bytes]:
+    comma = ""
+    yield b"["
+    for residence in residences:
+        for _, batch in _batches(residence, Reading.objects.of(residence).saved()):
+            for reading in batch:
+                content = {
+                    "apartment": str(residence.apartment),
+                    "taken_at": _local(reading.taken_at, residence),
+                    "saved_at": _local(reading.saved_at, residence),
+                    "saved_by_me": reading.saved_by_id == user.pk,
+                    "note": reading.note,
+                }
+                yield f"{comma}\n{json.dumps(content, ensure_ascii=False)}".encode()
+                comma = ","
+    yield b"\n]\n"
+
+
+def _csv(user: User, residence: Residence) -> Iterator[bytes]:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for meter, batch in _batches(residence, Reading.objects.of(residence)):
+        writer.writerows(_row(user, residence, meter, reading) for reading in batch)
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue().encode()
+
+
+def _row(user: User, residence: Residence, meter: str, reading: Reading) -> tuple[Any, ...]:
+    taken_at = _local(reading.taken_at, residence)
+    return (
+        taken_at,
+        meter,
+        reading.voltage,
+        reading.current,
+        reading.power,
+        reading.power_factor,
+        reading.energy_total,
+        _local(reading.received_at, residence) if reading.received_at else taken_at,
+        _local(reading.saved_at, residence),
+        ("yes" if reading.saved_by_id == user.pk else "no") if reading.saved_at else "",
+        inert(reading.note),
+    )
+
+
+def _batches(residence: Residence, readings: QuerySet[Reading]) -> Iterator[tuple[str, list[Reading]]]:
+    """With the meter's name, one meter after the other, in the order of time.
+
+    Each batch is a query of its own that seeks to where the one before ended: one query for everything would
+    keep SQLite from writing its log back, and a cursor open on PostgreSQL, for as long as the slowest visitor reads.
+    """
+    for meter in Meter.objects.filter(apartment=residence.apartment).order_by("installed_at", "pk"):
+        name = inert(meter.serial or str(meter.pk))
+        rows = readings.filter(meter=meter).order_by("taken_at")
+        batch = list(rows[:BATCH])
+        while batch:
+            yield name, batch
+            batch = list(rows.filter(taken_at__gt=batch[-1].taken_at)[:BATCH])
+
+
+def _local(instant: dt.datetime | None, residence: Residence) -> str | None:
+    return instant.astimezone(residence.building.zone).isoformat(timespec="microseconds") if instant else None
+
+
+def _utc(instant: dt.datetime | None) -> str | None:
+    return instant.astimezone(dt.UTC).isoformat(timespec="seconds") if instant else None
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
