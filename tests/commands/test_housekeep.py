@@ -13,6 +13,7 @@ from tests.waiting import wait_for
 
 OLD = 120_000
 SAVED = OLD // 20_000
+LEFT = 12_000
 
 
 def instant(microseconds):
@@ -90,6 +91,48 @@ def test_a_signal_ends_it_in_the_middle(full_house, number):
     running.signal(number)
     assert running.wait() == 0
     assert SAVED + 2 < count(full_house) < before
+
+
+@pytest.fixture
+def left_house(installation):
+    """Saved readings of a household that left years ago, and of the one that lives there now."""
+    installation.make_house("101")
+    for moved_in in ("2020-01-01", "2021-01-01"):
+        installation.manage("invite", "house", "101", "--moved-in", moved_in)
+    for begin, number in ((dt.datetime(2020, 6, 1, tzinfo=dt.UTC), LEFT), (dt.datetime(2021, 6, 1, tzinfo=dt.UTC), 1)):
+        taken_at = instant(f"{to_microseconds(begin)} + CAST(i AS bigint) * 1000000")
+        installation.execute(
+            f"""
+            WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {number - 1})
+            INSERT INTO metering_reading (meter_id, taken_at, voltage, current, power, note, saved_at)
+            SELECT (SELECT min(id) FROM metering_meter), {taken_at}, 230, 2, 460, 'note', {taken_at} FROM n
+            """
+        )
+    return installation
+
+
+def test_killed_while_it_erases_a_household_it_finishes_later(left_house):
+    killed = left_house.start("housekeep")
+    wait_for(lambda: count(left_house) < LEFT + 1, "the first chunk is gone")
+    killed.signal(signal.SIGKILL)
+    killed.wait()
+    between = count(left_house) - 1
+    assert between > 0
+    assert left_house.query("SELECT count(*) FROM accounts_tenancy") == [(2,)]
+    assert left_house.manage("housekeep").splitlines() == [
+        f"{between:,} readings of households that left deleted",
+        "1 tenancies that ended deleted",
+        "0 readings older than 7 days deleted",
+    ]
+    assert count(left_house) == 1
+    assert left_house.query("SELECT count(*) FROM accounts_tenancy") == [(1,)]
+    assert left_house.manage("housekeep") == "0 readings older than 7 days deleted\n"
+
+
+def test_it_refuses_settings_that_would_erase_too_much(installation):
+    refused = installation.start("housekeep", ERASE_READINGS_AFTER_MONTHS="0")
+    assert refused.wait() == 1
+    assert "ERASE_READINGS_AFTER_MONTHS is 0: it must be from 1 to 1200 months." in refused.said
 
 
 def test_every_so_many_seconds_until_a_signal(full_house):
