@@ -153,15 +153,16 @@ def test_invitations_a_year_after_they_ran_out(tenancy):
     assert Invitation.objects.count() == 1
 
 
-def test_sessions_and_cache_rows_that_ran_out(as_resident, as_neighbour):
-    as_neighbour.session.set_expiry(-1)
+def test_sessions_and_cache_rows_that_ran_out(as_resident, as_neighbour, monkeypatch):
+    monkeypatch.setattr("metering.retention.FIRST", 2)
     session = as_neighbour.session
     session.set_expiry(-1)
     session.save()
-    cache.set("gone", 1, timeout=1)
+    for number in range(5):
+        cache.set(f"gone{number}", 1, timeout=1)
     cache.set("there", 1, timeout=600)
     with time_machine.travel(timezone.now() + dt.timedelta(seconds=3), tick=False):
-        assert erase() == 2
+        assert erase() == 1 + 5
         assert erase() == 0
     assert as_resident.get("/account").status_code == 200
     with connection.cursor() as cursor:
