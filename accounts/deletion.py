@@ -3,15 +3,14 @@
 from collections.abc import Callable
 
 from django.conf import settings
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth import SESSION_KEY
-from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from accounts.models import Building, JoinRequest, Tenancy, User
+from accounts.models import Building, Tenancy, User
+from accounts.trace import forget_person
 
 
 class LastSuperuser(Exception):
@@ -63,22 +62,9 @@ def delete_account(user: User, forget: Callable[[User], object] = lambda _: None
         if is_last_superuser(user):
             raise LastSuperuser
         forget(user)
-        _forget_name(user)
+        forget_person(user)
         Session.objects.filter(pk__in=sessions).delete()
         user.delete()
-
-
-def _forget_name(user: User) -> None:
-    """The log of the admin pages keeps what others did to this account, but not whose it was.
-
-    What the user did there themselves goes with the account.
-    """
-    about = {User: [user.pk], JoinRequest: list(user.join_requests.values_list("pk", flat=True))}
-    for model, keys in about.items():
-        entries = LogEntry.objects.filter(
-            content_type=ContentType.objects.get_for_model(model), object_id__in=[str(key) for key in keys]
-        )
-        entries.update(object_repr="a deleted account")
 
 
 def _active_superusers() -> QuerySet[User]:

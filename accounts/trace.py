@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import Min, QuerySet
 from django.utils import timezone
 
-from accounts.models import AccessRecord, Building, JoinRequest, Tenancy, User
+from accounts.models import AccessRecord, Building, Invitation, JoinRequest, Tenancy, User
 
 FORGOTTEN = "an account that was deleted"
 
@@ -52,6 +52,18 @@ def forget_person(user: User) -> None:
     log = LogEntry.objects.filter(content_type__app_label="accounts")
     for address in addresses:
         log.filter(object_repr__icontains=address).update(object_repr=FORGOTTEN)
+
+
+def forget_tenancy(tenancy: Tenancy) -> None:
+    """Take a tenancy that is being erased out of the history: who lived there, and who was invited.
+
+    For the transaction that deletes it, afterwards: deleting leaves a record, too.
+    """
+    Invitation.history.filter(tenancy_id=tenancy.pk).delete()
+    records = Tenancy.history.filter(id=tenancy.pk)
+    # Not deleted with them by the library.
+    Tenancy.history.model.residents.filter(history__in=records).delete()
+    records.delete()
 
 
 def when_they_came(user: int, buildings: QuerySet[Building]) -> dt.datetime | None:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.access import Residence
 from accounts.deletion import delete_account, households_of
 from accounts.models import Apartment, Building, Invitation, JoinRequest, Tenancy, User
+from accounts.trace import forget_tenancy
 from metering.models import Meter, Reading, RejectedMessage
 from metering.models.instant import LATEST
 from metering.retention import Chunk
@@ -55,7 +56,9 @@ def erase_tenancies(chunk: Chunk) -> Iterator[int]:
         # A meter that sends late may have sent more meanwhile: without its tenancy it would be nobody's.
         if not Reading.objects.of(residence).exists():
             # The one place where daily totals of this residence are to be deleted as well, once there are any.
-            chunk.delete(Tenancy.objects.filter(pk=residence.tenancy.pk))
+            with transaction.atomic():
+                chunk.delete(Tenancy.objects.filter(pk=residence.tenancy.pk))
+                forget_tenancy(residence.tenancy)
             yield 1
 
 
@@ -84,7 +87,7 @@ def erase_sessions(chunk: Chunk) -> Iterator[int]:
 
 def erase_cache_rows(chunk: Chunk) -> Iterator[int]:
     """Those that ran out: some say from which address somebody tried to log in. Nothing else deletes them in time."""
-    table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
+    table = connection.ops.quote_name(str(settings.CACHES["default"]["LOCATION"]))
     now = connection.ops.adapt_datetimefield_value(timezone.now().replace(microsecond=0, tzinfo=None))
     old = f"SELECT cache_key FROM {table} WHERE expires < %s LIMIT %s"  # noqa: S608 - a name of ours
     deleted = chunk.size

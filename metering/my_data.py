@@ -16,7 +16,8 @@ from zipstream import ZipStream
 
 from accounts.access import Residence
 from accounts.deletion import sessions_of
-from accounts.models import Invitation, JoinRequest, Tenancy, User
+from accounts.models import AccessRecord, Invitation, JoinRequest, Tenancy, User
+from accounts.two_factor import two_factor_of
 from metering.models import Meter, Reading
 
 BATCH = 2000
@@ -30,10 +31,11 @@ COLUMNS = (
 README = """\
 Your data in Riser, as of {made_at}
 
-account.json         who you are here: email, dates, what you may do, where you are logged in
+account.json         who you are here: email, dates, two-factor or not, what you may do, where you are logged in
 tenancies.json       where you live or lived, from when until when (moved_out: the first day no longer there)
 join_requests.json   apartments you asked to join, and what was decided
 invitations.json     invitations you used
+access_records.json  who looked at your readings, and when
 saved_readings.json  readings that you or somebody of your household saved, with their notes
 readings/            one file for each time in an apartment: BUILDING_APARTMENT_MOVED-IN.csv
 
@@ -131,6 +133,21 @@ def _documents(user: User) -> Iterator[tuple[str, Any]]:
             for row in Invitation.objects.filter(used_by=user).select_related("tenancy__apartment__building")
         ],
     )
+    yield "access_records.json", _access_records(user)
+
+
+def _access_records(user: User) -> list[dict[str, Any]]:
+    return [
+        {
+            "apartment": str(record.tenancy.apartment),
+            "who": record.viewer.email if record.viewer else None,
+            "role": record.role,
+            "what": record.get_what_display(),
+            "first_at": _utc(record.first_at),
+            "last_at": _utc(record.last_at),
+        }
+        for record in AccessRecord.objects.visible_to(user)
+    ]
 
 
 def _account(user: User) -> dict[str, Any]:
@@ -138,6 +155,7 @@ def _account(user: User) -> dict[str, Any]:
         "email": user.email,
         "registered_at": _utc(user.date_joined),
         "last_login_at": _utc(user.last_login),
+        "two_factor": two_factor_of(user) is not None,
         "superuser": user.is_superuser,
         "manages_buildings": [building.name for building in user.managed_buildings.all()],
         "email_addresses": [

@@ -16,6 +16,7 @@ from django.test import AsyncClient, Client
 from accounts.access import fresh_residence
 from accounts.deletion import LastSuperuser, buildings_left_alone, delete_account
 from accounts.models import Building, Invitation, JoinRequest, Tenancy, User
+from accounts.trace import FORGOTTEN
 from metering.erasure import delete_person
 from metering.models import Reading
 from tests.factories import PASSWORD, ApartmentFactory, MeterFactory, ReadingFactory, TenancyFactory, UserFactory
@@ -213,7 +214,7 @@ def test_the_log_of_the_admin_pages_keeps_what_others_did_without_the_name(resid
             action_flag=CHANGE,
         )
     delete_person(resident)
-    assert set(LogEntry.objects.values_list("object_repr", flat=True)) == {"a deleted account", str(tenancy)}
+    assert set(LogEntry.objects.values_list("object_repr", flat=True)) == {FORGOTTEN, str(tenancy)}
     delete_person(manager)
     assert not LogEntry.objects.exists()
 

@@ -113,6 +113,9 @@ def test_the_tenancy_and_what_hangs_on_it_goes_when_bills_need_it_no_more(ended,
         assert not Invitation.objects.exists()
         assert list(JoinRequest.objects.all()) == [waiting]
         assert not resident.tenancies.exists()
+        assert {record.id for record in Tenancy.history.all()} == {lasting.pk}
+        assert {row.tenancy_id for row in Tenancy.history.model.residents.all()} <= {lasting.pk}
+        assert not Invitation.history.exists()
 
 
 def test_what_was_saved_in_nobodys_time_goes_at_the_same_age(ended, meter, resident):

@@ -124,6 +124,15 @@ def test_who_i_am(resident, tenancy, manager, neighbour, as_resident):
     assert (request["apartment"], request["state"]) == ("house/101", "approved")
     (invitation,) = json.loads(files["invitations.json"])
     assert invitation["apartment"] == "house/101"
+    assert account["two_factor"] is False
+
+
+def test_who_looked(as_manager, resident, neighbour, meter):
+    reading = take(meter, timezone.now())[0]
+    as_manager.get(f"/admin/metering/reading/{reading.pk}/change/")
+    (look,) = json.loads(files_of(resident)["access_records.json"])
+    assert (look["apartment"], look["who"], look["role"]) == ("house/101", "manager@example.org", "manager")
+    assert json.loads(files_of(neighbour)["access_records.json"]) == []
 
 
 def test_nothing_secret_and_nobody_else(resident, tenancy, manager, neighbour, meter):
