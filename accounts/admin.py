@@ -280,7 +280,7 @@ class JoinRequestAdmin(ReadOnlyAdmin):
     """Approve or refuse people who registered without an invitation."""
 
     building_path = "apartment__building"
-    list_display = ("user", "address", "apartment", "lives_there_now", "created_at", "state", "decided_by")
+    list_display = ("user", "address", "apartment", "lives_there_now", "state", "created_at", "decided_by")
     list_filter = ("state", ("apartment__building", admin.RelatedOnlyFieldListFilter))
     search_fields = ("user__email", "apartment__number")
     list_select_related = ("user", "decided_by")
