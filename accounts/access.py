@@ -16,14 +16,35 @@ SESSION_KEY = "apartment"
 
 
 @dataclass(frozen=True)
+class Span:
+    """Time that belongs to one household: from `since` up to but excluding `until`, None while it lasts."""
+
+    since: dt.datetime
+    until: dt.datetime | None
+
+
+@dataclass(frozen=True)
 class Residence:
-    """A household's own time in its own apartment: from `since` up to but excluding `until`."""
+    """A household's own time in its own apartment.
+
+    `tenancy` is the newest one. Who moved out and in again has several `spans`, newest first; what
+    lies between them is not theirs.
+    """
 
     tenancy: Tenancy
     apartment: Apartment
     building: Building
-    since: dt.datetime
-    until: dt.datetime | None
+    spans: tuple[Span, ...]
+
+    @property
+    def since(self) -> dt.datetime:
+        """The first instant of their own."""
+        return self.spans[-1].since
+
+    @property
+    def until(self) -> dt.datetime | None:
+        """The first instant after their own time; None while they live there."""
+        return self.spans[0].until
 
     @property
     def has_ended(self) -> bool:
@@ -31,9 +52,11 @@ class Residence:
         return self.tenancy.has_ended
 
     @classmethod
-    def of(cls, tenancy: Tenancy) -> "Residence":
-        apartment = tenancy.apartment
-        return cls(tenancy, apartment, apartment.building, tenancy.since, tenancy.until)
+    def of(cls, tenancies: list[Tenancy]) -> "Residence":
+        """The time of one user's tenancies in one apartment, newest first."""
+        apartment = tenancies[0].apartment
+        spans = tuple(Span(tenancy.since, tenancy.until) for tenancy in tenancies)
+        return cls(tenancies[0], apartment, apartment.building, spans)
 
 
 def user_of(request: HttpRequest) -> User:
@@ -46,8 +69,8 @@ def user_of(request: HttpRequest) -> User:
 def find_residence(request: HttpRequest) -> Residence | None:
     """The residence this request looks at; None for a visitor who lives nowhere.
 
-    The apartment chosen at log-in, else the newest tenancy that lasts, else the last one that
-    began before today: who moved out keeps looking at their own past.
+    That of the apartment chosen at log-in, else of the newest tenancy that lasts, else of the last
+    one that began before today: who moved out keeps looking at their own past.
     """
     if not hasattr(request, "_riser_residence"):
         request._riser_residence = _load(request)  # type: ignore[attr-defined]
@@ -77,11 +100,11 @@ def load_residence(request: HttpRequest) -> Residence:
 def _load(request: HttpRequest) -> Residence | None:
     if not isinstance(request.user, User):
         return None
-    tenancies = [t for t in Tenancy.objects.of(request.user) if t.moved_in <= t.apartment.building.today()]
+    begun = [t for t in Tenancy.objects.of(request.user) if t.moved_in <= t.apartment.building.today()]
     chosen = request.session.get(SESSION_KEY)
     # Sorting is stable, so the newest stays first among equals.
-    tenancies.sort(key=lambda t: (t.apartment_id != chosen, t.has_ended))
-    return Residence.of(tenancies[0]) if tenancies else None
+    newest = sorted(begun, key=lambda t: (t.apartment_id != chosen, t.has_ended))[:1]
+    return Residence.of([t for t in begun if t.apartment_id == newest[0].apartment_id]) if newest else None
 
 
 def login_apartments(user: User) -> dict[str, int]:

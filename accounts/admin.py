@@ -151,6 +151,7 @@ class BuildingAdmin(TracedAdmin):
     list_display = ("name", "slug", "timezone", "currency", "apartment_count")
     list_filter = ("timezone", "currency")
     search_fields = ("name", "slug")
+    ordering = ("slug",)
     filter_horizontal = ("managers",)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Building]:

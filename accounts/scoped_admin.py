@@ -1,14 +1,19 @@
 """Django admin for the managers of some buildings: they see these and no others."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 from django.contrib import admin
 from django.db import models
 from django.forms import ModelChoiceField, ModelMultipleChoiceField
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 
 from accounts.access import user_of
 from accounts.models import Building
+
+# What Django's own filters and date hierarchies add to the name of a field.
+LOOKUPS = (
+    "", "__exact", "__id__exact", "__isnull", "__isempty", "__year", "__month", "__day", "__gte", "__lt",
+)  # fmt: skip
 
 
 class ScopedAdmin(admin.ModelAdmin):
@@ -29,6 +34,22 @@ class ScopedAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return self.in_scope(request, super().get_queryset(request))
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only what the filters shown on the page ask for.
+
+        Django also takes every field of the model itself and every relation's key, by which one could
+        guess at what no page shows: ?token_hash__startswith=, ?tenancies=.
+        """
+        names = [self.date_hierarchy or ""]
+        for entry in self.list_filter:
+            field = entry[0] if isinstance(entry, tuple) else entry
+            names.append(str(getattr(field, "parameter_name", field)))
+        return any(lookup == f"{name}{ending}" for name in names if name for ending in LOOKUPS)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> NoReturn:
+        # Django leads to the index. What is not yours answers as everywhere else.
+        raise Http404
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self._is_manager(request)

@@ -80,6 +80,11 @@ class MeterAdmin(TracedAdmin):
     search_fields = ("serial", "topic", "apartment__number")
     list_select_related = ("building", "apartment__building")
     list_per_page = 50
+    actions = None
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # A meter with readings is ended, not deleted; the page that says so would list every one of them.
+        return super().has_delete_permission(request, obj) and not (obj and obj.readings.exists())
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # A meter that changes its place would take one household's readings to another.
@@ -176,13 +181,9 @@ class ReadingAdmin(ReadOnlyAdmin):
             return ("-saved_at",)
         return ("-taken_at",) if MeterFilter.parameter_name in request.GET else ("-pk",)
 
-    def in_scope(self, request: HttpRequest, rows: models.QuerySet[Reading]) -> models.QuerySet[Reading]:
-        if request.user.is_superuser:
-            return rows
-        meters = list(admin.site.get_model_admin(Meter).get_queryset(request).values_list("pk", flat=True))
-        # "+ 0" keeps the database from collecting all readings of these meters and sorting them:
-        # it walks back from the newest one instead and stops when the page is full.
-        return rows.annotate(of_meter=models.F("meter_id") + 0).filter(of_meter__in=meters)
+    def in_scope(self, request: HttpRequest, rows: Any) -> models.QuerySet[Reading]:
+        managed: models.QuerySet[Reading] = rows.managed_by(user_of(request))
+        return managed
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         # Others could ask for a household's figures in a way that shows no row and so leaves no record.

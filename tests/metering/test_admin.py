@@ -32,7 +32,7 @@ def test_readings_are_scoped_and_rounded(as_manager, meter, foreign_meter):
     assert "219.75" not in page
     assert "elsewhere" not in page
     assert as_manager.get(f"/admin/metering/reading/{own.pk}/change/").status_code == 200
-    assert as_manager.get(f"/admin/metering/reading/{foreign.pk}/change/").status_code == 302
+    assert as_manager.get(f"/admin/metering/reading/{foreign.pk}/change/").status_code == 404
     assert "219.75" not in page_of(as_manager, f"reading/?meter={foreign_meter.pk}")
 
 

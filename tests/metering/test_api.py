@@ -118,13 +118,6 @@ class TestTenancyWindow:
         assert power_data(former)["voltage"] == 229
         assert "You moved out on 1 January 2025" in former.get("/").content.decode()
 
-    def test_visible_to(self, resident, manager, former, meter, neighbour):
-        before, after = dt.datetime(2024, 6, 1, tzinfo=dt.UTC), dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
-        first, second = ReadingFactory(meter=meter, taken_at=before), ReadingFactory(meter=meter, taken_at=after)
-        assert set(Reading.objects.visible_to(resident)) == {second}
-        assert set(Reading.objects.visible_to(manager)) == {first, second}
-        assert set(Reading.objects.visible_to(neighbour)) == set()
-
 
 class TestSaveReading:
     def save(self, client, note="", **headers):
