@@ -4,12 +4,14 @@ import datetime as dt
 from typing import Annotated, Any, Literal
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Body, Field, NinjaAPI, Schema, Status
 from ninja.openapi.docs import Swagger
 from ninja.parser import Parser
 from ninja.security import django_auth
+from pydantic import BaseModel
 
 from accounts.access import load_residence, user_of
 from metering.curve import curve
@@ -60,8 +62,10 @@ class PowerDataOut(Schema):
     status: StatusOut
 
 
-class SaveIn(Schema):
+class SaveIn(BaseModel):
     """What to remember about the reading."""
+
+    # No ninja Schema: that one takes a list or a number for an object without attributes.
 
     note: str = Field("", max_length=120, pattern=r"^[^\x00]*$")
 
@@ -86,6 +90,20 @@ class ProblemOut(Schema):
     detail: str
 
 
+class FaultOut(Schema):
+    """One thing that is wrong with what was sent."""
+
+    type: str
+    loc: list[str | int] = Field(description="Where: body, its parameter, the field")
+    msg: str
+
+
+class InvalidOut(Schema):
+    """What is wrong with what was sent."""
+
+    detail: list[FaultOut]
+
+
 class CurveOut(Schema):
     """Today's power, thinned out: one entry per bucket, null where nothing was measured."""
 
@@ -95,17 +113,25 @@ class CurveOut(Schema):
     peak: list[float | None] = Field(description="W, highest of the bucket")
 
 
-@api.get("/power-data", response={200: PowerDataOut, 404: ProblemOut}, summary="The latest reading")
+# 401: not logged in. 404: logged in, without an apartment.
+READ_PROBLEMS = {401: ProblemOut, 404: ProblemOut}
+# 400: the body is no JSON. 403: the CSRF token is missing. 409: there is nothing to save yet. 413: too much was sent.
+WRITE_PROBLEMS = READ_PROBLEMS | {400: ProblemOut, 403: ProblemOut, 409: ProblemOut, 413: ProblemOut, 422: InvalidOut}
+
+
+@api.exception_handler(RequestDataTooBig)
+def too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    """Ninja reads the body before it looks after errors."""
+    return api.create_response(request, {"detail": "This is too much for a note."}, status=413)
+
+
+@api.get("/power-data", response={200: PowerDataOut} | READ_PROBLEMS, summary="The latest reading")
 def get_power_data(request: HttpRequest) -> dict[str, Any]:
     """Your apartment's latest reading and the state of its way here."""
     return as_json(power_data(load_residence(request), timezone.now()))
 
 
-@api.post(
-    "/save-reading",
-    response={201: SavedOut, 404: ProblemOut, 409: ProblemOut},
-    summary="Keep the latest reading",
-)
+@api.post("/save-reading", response={201: SavedOut} | WRITE_PROBLEMS, summary="Keep the latest reading")
 def save_reading(request: HttpRequest, body: Annotated[SaveIn | None, Body()] = None) -> Status[dict[str, Any]]:
     """Keep the latest reading, with a note: it outlives the time for which readings are stored."""
     residence = load_residence(request)
@@ -128,7 +154,7 @@ def save_reading(request: HttpRequest, body: Annotated[SaveIn | None, Body()] = 
     return Status(201, saved)
 
 
-@api.get("/today", response={200: CurveOut, 404: ProblemOut}, summary="Today's curve so far")
+@api.get("/today", response={200: CurveOut} | READ_PROBLEMS, summary="Today's curve so far")
 def get_today(request: HttpRequest) -> Any:
     """Your apartment's power since local midnight."""
     residence = load_residence(request)
