@@ -1,6 +1,7 @@
 """What a manager might try, knowing the code: to look into the other building, and to become more than a manager."""
 
 import datetime as dt
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.admin import site
@@ -14,7 +15,7 @@ from tests.factories import ReadingFactory
 from tests.fakes import NOON
 from tests.walls.admin_table import ADMIN, admin_of, path_of
 from tests.walls.answers import ask
-from tests.walls.cast import address, readings_of, snapshot
+from tests.walls.cast import ROLES, address, readings_of, snapshot
 
 MISSING = 999_999_999
 
@@ -87,6 +88,13 @@ def test_fields_that_are_not_in_the_form_change_nothing(cast):
     assert snapshot() == before
 
 
+def test_a_form_that_is_filled_in_by_a_link_shows_nothing_foreign(cast):
+    for label in ("accounts.tenancy", "accounts.apartment", "accounts.invitation", "metering.meter"):
+        foreign = {name: cast.foreign[f"accounts.{name}"].pk for name in ("building", "apartment", "tenancy")}
+        query = urlencode(foreign | {"residents": cast.people["stranger"].pk, "_popup": 1})
+        assert ask(cast, "manager", f"{path_of(label)}add/?{query}").status == 200
+
+
 def test_a_stranger_cannot_be_made_a_resident(cast):
     """Which would show them readings here, and the manager their address."""
     tenancy = cast.tenancies["next"]
@@ -110,14 +118,15 @@ def test_who_lives_in_both_buildings_shows_each_manager_one_side(cast):
     assert both.tenancies.count() == 2
 
 
-@pytest.mark.parametrize("label", ["accounts.apartment", "accounts.tenancy", "accounts.invitation",
-                                   "accounts.joinrequest", "metering.rejectedmessage"])  # fmt: skip
+@pytest.mark.parametrize("label", [label for label, rights in ADMIN.items() if rights.superuser_actions])
 def test_actions_reach_only_what_is_listed(cast, label):
-    """Foreign rows chosen by number."""
+    """Rows chosen by number, by everybody who does not see them."""
     before = snapshot()
-    for action in ADMIN[label].actions:
-        form = {"action": action, "_selected_action": cast.foreign[label].pk, "post": "yes"}
-        ask(cast, "manager", path_of(label), form, method="post")
+    for action in ADMIN[label].superuser_actions:
+        for role in set(ROLES) - {"superuser"}:
+            row = (cast.own if role == "other_manager" else cast.foreign)[label]
+            form = {"action": action, "_selected_action": row.pk, "post": "yes"}
+            ask(cast, role, path_of(label), form, method="post")
     assert snapshot() == before
 
 
