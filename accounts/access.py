@@ -52,11 +52,10 @@ class Residence:
         return self.tenancy.has_ended
 
     @classmethod
-    def of(cls, tenancies: list[Tenancy]) -> "Residence":
-        """The time of one user's tenancies in one apartment, newest first."""
-        apartment = tenancies[0].apartment
-        spans = tuple(Span(tenancy.since, tenancy.until) for tenancy in tenancies)
-        return cls(tenancies[0], apartment, apartment.building, spans)
+    def of(cls, newest: Tenancy, *earlier: Tenancy) -> "Residence":
+        """The time of one household; with the earlier times, newest first, of somebody who came back."""
+        spans = tuple(Span(tenancy.since, tenancy.until) for tenancy in (newest, *earlier))
+        return cls(newest, newest.apartment, newest.apartment.building, spans)
 
 
 def user_of(request: HttpRequest) -> User:
@@ -103,8 +102,8 @@ def _load(request: HttpRequest) -> Residence | None:
     begun = [t for t in Tenancy.objects.of(request.user) if t.moved_in <= t.apartment.building.today()]
     chosen = request.session.get(SESSION_KEY)
     # Sorting is stable, so the newest stays first among equals.
-    newest = sorted(begun, key=lambda t: (t.apartment_id != chosen, t.has_ended))[:1]
-    return Residence.of([t for t in begun if t.apartment_id == newest[0].apartment_id]) if newest else None
+    homes = sorted(begun, key=lambda t: (t.apartment_id != chosen, t.has_ended))
+    return Residence.of(*(t for t in begun if t.apartment_id == homes[0].apartment_id)) if homes else None
 
 
 def login_apartments(user: User) -> dict[str, int]:

@@ -67,7 +67,8 @@ class TracedAdmin(ScopedAdmin):
         shown = records[page.start_index() - 1 : page.end_index() + 1]  # and the one to compare the last with
         words = Words(shown, self._reader(request))
         befores = [*shown[1:], None]
-        entries = [words.entry(record, before) for record, before in zip(shown, befores, strict=True)]
+        # Without records (a row made without its history) there is nothing to pair.
+        entries = [words.entry(record, before) for record, before in zip(shown, befores, strict=False)]
         title = f"History of {row}" if row else f"History of a deleted {self.opts.verbose_name}"
         context = {"title": title, "object": row, "entries": together(entries[: len(page)]), "page": page}
         return self._page(request, context | (extra_context or {}))

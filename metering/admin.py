@@ -80,11 +80,6 @@ class MeterAdmin(TracedAdmin):
     search_fields = ("serial", "topic", "apartment__number")
     list_select_related = ("building", "apartment__building")
     list_per_page = 50
-    actions = None
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # A meter with readings is ended, not deleted; the page that says so would list every one of them.
-        return super().has_delete_permission(request, obj) and not (obj and obj.readings.exists())
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # A meter that changes its place would take one household's readings to another.

@@ -11,7 +11,9 @@ NOBODY = ()
 # The routes that Django's admin gives every model, and what ours have besides.
 ROUTES = {"", "add/", "<path:object_id>/history/", "<path:object_id>/delete/", "<path:object_id>/change/",
           "<path:object_id>/"}  # fmt: skip
-EXTRA_ROUTES = {"accounts.user": {"<id>/password/"}}
+TRACED = ("accounts.building", "accounts.apartment", "accounts.tenancy", "accounts.invitation", "accounts.user",
+          "metering.meter")  # fmt: skip
+EXTRA_ROUTES = {label: {"deleted/"} for label in TRACED} | {"accounts.user": {"deleted/", "<id>/password/"}}
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Rights:
 
 
 DELETE = ("delete_selected",)
+TAKE_OFF = ("delete_selected", "take_off_two_factor")
 DECIDE = ("delete_selected", "join_household", "move_in", "refuse")
 # fmt: off
 ADMIN = {
@@ -35,8 +38,9 @@ ADMIN = {
     "accounts.tenancy":         Rights(MANAGERS,  MANAGERS,  MANAGERS,  DELETE,  DELETE),
     "accounts.invitation":      Rights(MANAGERS,  NOBODY,    MANAGERS,  DELETE,  DELETE),
     "accounts.joinrequest":     Rights(NOBODY,    NOBODY,    MANAGERS,  DECIDE,  DECIDE),
-    "accounts.user":            Rights(SUPERUSER, SUPERUSER, SUPERUSER, (),      DELETE),
-    "metering.meter":           Rights(MANAGERS,  MANAGERS,  NOBODY),
+    "accounts.user":            Rights(SUPERUSER, SUPERUSER, SUPERUSER, (),      TAKE_OFF),
+    "accounts.accessrecord":    Rights(NOBODY,    NOBODY,    NOBODY),
+    "metering.meter":           Rights(MANAGERS,  MANAGERS,  MANAGERS,  DELETE,  DELETE),
     "metering.reading":         Rights(NOBODY,    NOBODY,    NOBODY),
     "metering.rejectedmessage": Rights(NOBODY,    NOBODY,    MANAGERS,  DELETE,  DELETE),
     "metering.listenerstate":   Rights(NOBODY,    NOBODY,    SUPERUSER),

@@ -15,7 +15,7 @@ from django.contrib.auth.hashers import make_password
 from django.db.models import Model
 from django.test import Client
 
-from accounts.models import Apartment, Building, Invitation, JoinRequest, Tenancy, User
+from accounts.models import AccessRecord, Apartment, Building, Invitation, JoinRequest, Tenancy, User
 from metering.models import ListenerState, Meter, Reading, RejectedMessage
 from tests.factories import (
     PASSWORD,
@@ -63,8 +63,12 @@ HOUSE = {
 ELSEWHERE = {"stranger", "both", "other_manager", "elsewhere"}
 EVERYBODY = HOUSE | ELSEWHERE | {"superuser"}
 
-# Whose secrets a role may see; everybody may see their own.
-MAY_SEE = {role: {role} for role in ROLES} | {"manager": HOUSE, "other_manager": ELSEWHERE, "superuser": EVERYBODY}
+# Whose secrets a role may see. Everybody may see their own; a household those who belong to it and the address of
+# the manager who looked at its readings.
+MAY_SEE = {role: {role} for role in ROLES} | {
+    "resident": {"resident", "disabled"}, "neighbour": {"neighbour", "both"}, "next": {"next", "manager"},
+    "manager": HOUSE, "other_manager": ELSEWHERE, "superuser": EVERYBODY,
+}  # fmt: skip
 
 
 def address(owner: str) -> str:
@@ -188,6 +192,15 @@ def _objects(cast: Cast, building: Building, number: str, household: str) -> dic
         ),
         "accounts.joinrequest": JoinRequest.objects.create(user=applicant, apartment=apartment),
         "accounts.user": person,
+        "accounts.accessrecord": AccessRecord.objects.create(
+            tenancy=tenancy,
+            viewer=building.managers.get(),
+            role="manager",
+            what="list",
+            hour=NOON,
+            first_at=NOON,
+            last_at=NOON,
+        ),
         "metering.meter": apartment.meters.get(),
         "metering.reading": cast.readings[household],
         "metering.rejectedmessage": rejected,
@@ -210,5 +223,5 @@ def snapshot() -> dict[str, list[Any]]:
     return {
         model._meta.label_lower: list(model._default_manager.order_by("pk").values_list())
         for model in models
-        if model is not ListenerState
+        if model not in {ListenerState, AccessRecord}
     }

@@ -58,9 +58,9 @@ SHORT_WAYS = (ALL_TIME, "show=saved")
 
 
 def ways_to_ask():
-    ways = [f"show=all&{ALL_TIME}&sort={sort}" for sort in SORTS]
-    return ways + ["show=saved", f"show=saved&{ALL_TIME}", f"{ALL_TIME}&page=1", f"{ALL_TIME}&page=99", "since=1970-01-02",
-             "until=2999-12-31"]  # fmt: skip
+    yield from (f"show=all&{ALL_TIME}&sort={sort}" for sort in SORTS)
+    yield from ("show=saved", f"show=saved&{ALL_TIME}", f"{ALL_TIME}&page=1", f"{ALL_TIME}&page=99")
+    yield from ("since=1970-01-02", "until=2999-12-31")
 
 
 def seen(client, ways=None):

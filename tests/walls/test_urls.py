@@ -1,12 +1,16 @@
 """Every path of the site with every role: the tables in table.py and admin_table.py are complete and hold."""
 
+import io
+import zipfile
+
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from metering.my_data import my_data
 from tests.walls.admin_table import admin_patterns
 from tests.walls.answers import ask
-from tests.walls.cast import ROLES, readings_of
-from tests.walls.table import GET, POST
+from tests.walls.cast import READINGS, ROLES, leaks, readings_of
+from tests.walls.table import GET, LOGIN, POST
 
 
 def patterns(resolver, prefix=""):
@@ -39,6 +43,16 @@ def test_who_gets_what(cast, pattern):
 OWN = {"resident", "former", "next", "neighbour"}
 
 
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "anonymous"])
+def test_what_one_takes_away_is_ones_own(cast, role):
+    """Also a manager's: what they manage is not about them."""
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(my_data(cast.people[role]))))
+    text = "\n".join(archive.read(name).decode() for name in archive.namelist())
+    assert leaks(role, text) == []
+    assert any(secret in text for secret in readings_of(role)) == (role in OWN)
+    assert not any(secret in text for owner in READINGS if owner != role for secret in readings_of(owner))
+
+
 @pytest.mark.parametrize("pattern", POST)
 def test_who_may_post(cast, pattern):
     row = POST[pattern]
@@ -49,4 +63,4 @@ def test_who_may_post(cast, pattern):
 @pytest.mark.parametrize("pattern", [name for name in GET if name not in POST and not name.startswith("admin/")])
 def test_nothing_else_takes_a_post(cast, pattern):
     answers = {role: ask(cast, role, GET[pattern].path, method="post").status for role in ROLES}
-    assert set(answers.values()) <= {404, 405}
+    assert set(answers.values()) <= {LOGIN, 404, 405}
