@@ -275,7 +275,8 @@ class Listener:
                     qos=message.qos,
                     is_redelivery=message.dup,
                     is_retained=message.retain,
-                )
+                ),
+                len(message.payload) + len(topic),
             )
 
     def _receipt(self) -> dt.datetime:

@@ -121,9 +121,11 @@ class Client:
     def is_connected(self) -> bool:
         return self._paho.socket() is not None
 
-    def publish(self, topic: str, payload: str, *, retain: bool = False, properties: Properties | None = None) -> str:
+    def publish(
+        self, topic: str, payload: str, *, retain: bool = False, qos: int = 1, properties: Properties | None = None
+    ) -> str:
         """What the broker says to it, after it has said it: with MQTT 3.1.1 always Success."""
-        number = self._paho.publish(topic, payload, 1, retain, properties).mid
+        number = self._paho.publish(topic, payload, qos, retain, properties).mid
         return self._answer(number)
 
     def send(self, topic: bytes, payload: bytes = b"{}") -> str:

@@ -36,6 +36,22 @@ def test_it_says_when_nothing_more_fits():
     assert batch.is_overfull
 
 
+def test_large_items_fill_it_until_they_are_stored():
+    batch = Batch(FakeClock(), limit=2, max_bytes=300)
+    for item in "abc":
+        assert not batch.is_overfull
+        batch.add(item, 100)
+    assert batch.is_overfull
+    chunks = batch.chunks()
+    next(chunks)
+    chunks.close()
+    assert batch.is_overfull
+    list(batch.chunks())
+    assert not batch.is_overfull
+    batch.add("d", 100)
+    assert not batch.is_overfull
+
+
 def test_a_chunk_that_fails_stays_in_the_batch():
     batch = Batch(FakeClock(), limit=2)
     for item in "abc":

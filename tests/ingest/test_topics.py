@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,3 +83,15 @@ def test_a_subscription_without_wildcards_is_flat():
 
 def test_invisible_characters_are_shown():
     assert printable("a\u202eb\0c\nd") == "a?b?c?d"
+
+
+def test_invented_names_take_no_memory():
+    tracemalloc.start()
+    try:
+        for number in range(3000):
+            long = f"{number}{'x' * 30_000}"
+            assert parse_native(f"electricity/{long}/floor/101") is None
+            assert not is_level(long)
+        assert tracemalloc.get_traced_memory()[0] < 5_000_000
+    finally:
+        tracemalloc.stop()
