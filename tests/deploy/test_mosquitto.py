@@ -63,7 +63,7 @@ READABLE = [
 @pytest.fixture(scope="session")
 def passwords(tmp_path_factory):
     file = tmp_path_factory.mktemp("passwords") / "riser.passwd"
-    write_passwords(file, METER, NEIGHBOUR, ELSEWHERE, LISTENER, DOCTOR, "#", "house/floor/%u", *WILDCARDS, *LONG)
+    write_passwords(file, METER, NEIGHBOUR, ELSEWHERE, LISTENER, DOCTOR, "", "#", "house/floor/%u", *WILDCARDS, *LONG)
     return file
 
 
@@ -343,9 +343,10 @@ class TestLogin:
             odd.settle()
             assert odd.heard == []
 
-    def test_one_that_begins_with_a_hash_is_no_login(self, broker):
+    @pytest.mark.parametrize("login", ["", "#"])
+    def test_one_without_a_name_is_no_login_and_nor_is_a_comment(self, broker, login):
         with pytest.raises(Refused):
-            Client(broker.port, "#")
+            Client(broker.port, login)
 
     def test_a_login_like_a_pattern_is_taken_as_it_is(self, broker, listener):
         with Client(broker.port, "house/floor/%u", protocol=V5) as odd:
