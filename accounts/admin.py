@@ -137,7 +137,6 @@ class UserAdmin(TracedAdmin, DjangoUserAdmin):
     def take_off_two_factor(self, request: HttpRequest, users: models.QuerySet[User]) -> None:
         for user in users:
             if take_off(user):
-                self.log_change(request, user, "Two-factor taken off.")
                 self.message_user(request, f"Two-factor is off for {user}.", messages.SUCCESS)
             else:
                 self.message_user(request, f"There was none on {user}.", messages.WARNING)

@@ -34,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Entry:
-    """One record, ready to be shown. `reason` stands there where nobody did it."""
+    """One record, ready to be shown. `reason` says why, where the values do not."""
 
     row: Any
     at: dt.datetime

@@ -86,6 +86,7 @@ def take_off(user: User) -> bool:
     deleted, _ = Authenticator.objects.filter(user=user).delete()
     if deleted:
         user.end_sessions()
+        User.history.bulk_history_create([user], update=True, default_change_reason="Two-factor taken off")
     return bool(deleted)
 
 

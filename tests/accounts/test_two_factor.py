@@ -294,7 +294,7 @@ class TestTakingItOff:
         assert "There was none on neighbour@example.org." in page
         assert not has_two_factor(resident)
         history = admin_client.get(f"/admin/accounts/user/{resident.pk}/history/").content.decode()
-        assert "Two-factor taken off." in history
+        assert "Two-factor taken off by admin@example.com" in history
 
     def test_a_manager_does_not(self, as_manager, resident, secret):
         page = as_manager.get("/admin/accounts/user/").content.decode()
