@@ -21,6 +21,7 @@ from django.test import Client
 
 from accounts.two_factor import has_two_factor
 from tests.factories import PASSWORD, ApartmentFactory, TenancyFactory, UserFactory
+from tests.installation import environment, run_manage
 
 pytestmark = pytest.mark.django_db
 SET_UP = "/account/two-factor/set-up"
@@ -374,6 +375,13 @@ class TestRequired:
     def test_a_resident_who_becomes_manager_is_asked_at_the_next_request(self, as_resident, resident, building):
         building.managers.add(resident)
         assert as_resident.get("/").url == SET_UP
+
+    @pytest.mark.parametrize(("debug", "required"), [("off", "True"), ("on", "False")])
+    def test_it_is_required_unless_riser_is_only_tried_out(self, tmp_path, debug, required):
+        env = environment("sqlite://:memory:", tmp_path, 1, DEBUG=debug, ALLOWED_HOSTS="riser.example.org")
+        del env["REQUIRE_MANAGER_2FA"]
+        said = run_manage(env, "shell", "-c", "from django.conf import settings; print(settings.REQUIRE_MANAGER_2FA)")
+        assert said.splitlines()[-1] == required
 
     def test_where_it_is_not_required_nobody_is(self, as_manager, settings):
         settings.REQUIRE_MANAGER_2FA = False
