@@ -2,12 +2,12 @@
 
 from typing import Any, NoReturn
 
-from django.contrib import admin
 from django.db import models
 from django.forms import ModelChoiceField, ModelMultipleChoiceField
 from django.http import Http404, HttpRequest
 
 from accounts.access import user_of
+from accounts.careful_admin import CarefulAdmin
 from accounts.models import Building
 
 # What Django's own filters and date hierarchies add to the name of a field.
@@ -16,7 +16,7 @@ LOOKUPS = (
 )  # fmt: skip
 
 
-class ScopedAdmin(admin.ModelAdmin):
+class ScopedAdmin(CarefulAdmin):
     """Shows, offers and accepts only what belongs to the buildings the user manages.
 
     `building_path` is the look-up that leads from the model to its building. The rows that may be
