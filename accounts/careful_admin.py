@@ -6,14 +6,25 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.db import models
+from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 
 FILTER_ENDINGS = ("", "__exact", "__id__exact", "__isnull", "__isempty")
 DATE_ENDINGS = ("__year", "__month", "__day")
 PART_OF_A_DATE = re.compile(r"[12]\d{3}|\d{1,2}")
 PRIMARY_KEY = re.compile(r"\d{1,18}")
+
+
+class CarefulMultipleChoiceField(ModelMultipleChoiceField):
+    """Choices of which a key that cannot exist is none."""
+
+    def clean(self, value: Any) -> Any:
+        for key in value or ():
+            if not PRIMARY_KEY.fullmatch(str(key)):
+                raise ValidationError(self.error_messages["invalid_pk_value"], "invalid_pk_value", {"pk": key})
+        return super().clean(value)
 
 
 class CarefulAdmin(admin.ModelAdmin):
@@ -37,6 +48,12 @@ class CarefulAdmin(admin.ModelAdmin):
             else:
                 path = str(item[0] if isinstance(item, (list, tuple)) else item)
                 yield from (f"{path}{ending}" for ending in FILTER_ENDINGS)
+
+    def formfield_for_manytomany(
+        self, db_field: models.ManyToManyField, request: HttpRequest, **kwargs: Any
+    ) -> ModelMultipleChoiceField | None:
+        careful = {"form_class": CarefulMultipleChoiceField} | kwargs
+        return super().formfield_for_manytomany(db_field, request, **careful)
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if not all(PRIMARY_KEY.fullmatch(key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from accounts.access import SESSION_KEY, login_apartments
 from accounts.models import Apartment, Building, Invitation, JoinRequest, User
 from accounts.models.invitation import InvitationGone
+from accounts.text import refuse_hidden
 
 
 class PageForm(forms.Form):
@@ -92,6 +93,8 @@ class RegisterForm(PageForm, SignupForm):
         self.fields["password"] = self.fields.pop("password1")
         self.fields["password"].help_text = "At least 8 characters; no common word, not your address, not digits only."
         self.fields["email"].widget.attrs["autofocus"] = True
+        # Between quotation marks an address may hold anything.
+        self.fields["email"].validators.append(refuse_hidden)
         self.fields["email"].validators.append(MaxLengthValidator(User._meta.get_field("email").max_length or 254))
         if invitation:
             self._fix_apartment(invitation.tenancy.apartment)

@@ -3,17 +3,10 @@
 import logging
 from typing import Any
 
+from accounts.text import escape
+
 # journald begins a new line after 48 KiB, which four bytes a character stay below.
 LONGEST_LINE = 8000
-
-
-def escape(text: str) -> str:
-    r"""Control characters, line ends, marks of direction and other invisible ones as \x escapes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
 
 
 def _shorten(line: str) -> str:

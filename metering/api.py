@@ -14,6 +14,7 @@ from ninja.security import django_auth
 from pydantic import BaseModel
 
 from accounts.access import load_residence, user_of
+from accounts.text import HIDDEN
 from metering.curve import curve
 from metering.models import Reading
 from metering.power_data import PowerData, iso_utc, power_data
@@ -67,7 +68,7 @@ class SaveIn(BaseModel):
 
     # No ninja Schema: that one takes a list or a number for an object without attributes.
 
-    note: str = Field("", max_length=120, pattern=r"^[^\x00]*$")
+    note: str = Field("", max_length=120, pattern=f"^[^{HIDDEN}]*$")
 
 
 class SavedOut(Schema):

@@ -11,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models.history import History
+from accounts.text import refuse_hidden_in
 
 if TYPE_CHECKING:
     from accounts.models.user import User
@@ -69,6 +70,10 @@ class Building(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        refuse_hidden_in(self, "name")
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:

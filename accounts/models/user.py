@@ -13,6 +13,7 @@ from django.utils.functional import cached_property
 from accounts.models.building import Apartment
 from accounts.models.history import PersonHistory
 from accounts.models.tenancy import Tenancy
+from accounts.text import refuse_hidden_in
 
 
 class UserManager(BaseUserManager["User"]):
@@ -56,6 +57,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def clean(self) -> None:
         super().clean()
+        refuse_hidden_in(self, "email")
         self.email = self.email.lower()
 
     def end_sessions(self) -> None:

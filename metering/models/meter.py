@@ -9,6 +9,7 @@ from simple_history.utils import bulk_create_with_history
 
 from accounts.models import Apartment, Building
 from accounts.models.history import History
+from accounts.text import refuse_hidden_in
 from metering.ingest.decoders import DECODERS, NATIVE
 from metering.ingest.topics import native_topic, parse_native, valid_topic
 from metering.models.instant import EPOCH, InstantField
@@ -101,6 +102,7 @@ class Meter(models.Model):
 
     def clean(self) -> None:
         super().clean()
+        refuse_hidden_in(self, "serial")
         if self.apartment and self.building_id and self.apartment.building_id != self.building_id:
             raise ValidationError({"apartment": "This apartment is in another building."})
         if not self.apartment and not self.topic:

@@ -3,6 +3,7 @@
 from django.db import models
 
 from accounts.models import Building
+from accounts.text import escape
 from metering.models.instant import InstantField
 
 KEPT_PAYLOAD_BYTES = 4096
@@ -26,5 +27,5 @@ class RejectedMessage(models.Model):
 
     @property
     def payload_text(self) -> str:
-        """The kept part of the payload; bytes that are no text appear as \\x escapes."""
-        return bytes(self.payload).decode("utf-8", errors="backslashreplace")
+        """The kept part of the payload; what is no text, or cannot be seen, appears as \\x escapes."""
+        return escape(bytes(self.payload).decode("utf-8", errors="backslashreplace"), keep="\t\n")

@@ -64,7 +64,7 @@
         saved.textContent = `Saved ${Riser.figure(result.power)} W of ${Riser.time(new Date(result.timestamp), zone)}.`;
         save.reset();
       } else {
-        saved.textContent = typeof result.detail === "string" ? `Not saved. ${result.detail}` : "Not saved. The note is too long.";
+        saved.textContent = typeof result.detail === "string" ? `Not saved. ${result.detail}` : "Not saved. The note is too long or holds an invisible character.";
       }
     } catch {
       saved.textContent = "Not saved: no connection to Riser. Try again.";

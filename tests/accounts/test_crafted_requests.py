@@ -69,6 +69,16 @@ def test_rows_that_cannot_exist(name, as_manager, rows):
         assert as_manager.get(f"/admin/{name}/{key}/{part}/").status_code in {302, 403, 404}, (key, part)
 
 
+@pytest.mark.parametrize("key", [BIG, "x", "-1", "\0", "1.5"])
+def test_choices_that_cannot_exist(key, as_manager, tenancy):
+    form = {"apartment": tenancy.apartment_id, "moved_in": "2025-01-01", "residents": [key]}
+    page = as_manager.post(f"/admin/accounts/tenancy/{tenancy.pk}/change/", form)
+    assert page.status_code == 200
+    assert "is not a valid value" in page.content.decode()
+    form = {"apartment": BIG, "moved_in": "2025-01-01"}
+    assert as_manager.post("/admin/accounts/tenancy/add/", form).status_code == 200
+
+
 @pytest.mark.parametrize("term", ["", "%00", "x" * 3000])
 def test_autocompletion(term, as_manager, rows):
     query = f"app_label=accounts&model_name=tenancy&field_name=residents&term={term}"

@@ -1,0 +1,45 @@
+"""Text that one person writes and others read."""
+
+import re
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+# Control characters, line ends, marks of direction and others that show nothing, as a class of regular expressions
+# which JSON Schema understands, too. Joiners are not among them: some scripts, and emoji, need them.
+HIDDEN = (
+    r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f"
+    r"\ufeff\ufff9-\ufffb"
+)
+_hidden = re.compile(f"[{HIDDEN}]")
+
+
+def escape(text: str, keep: str = "") -> str:
+    r"""Control characters, line ends, marks of direction and other invisible ones as \x escapes, but those to keep."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in keep else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def refuse_hidden(text: str) -> None:
+    """Raise ValidationError where the text holds what cannot be seen: it could pass for another one."""
+    found = _hidden.search(text)
+    if found:
+        raise ValidationError(
+            f"Remove the invisible character U+{ord(found[0]):04X}. If you cannot find it, type the text anew."
+        )
+
+
+def refuse_hidden_in(row: Any, *fields: str) -> None:
+    """Raise ValidationError, by field, where a model's text holds what cannot be seen."""
+    errors = {}
+    for name in fields:
+        try:
+            refuse_hidden(getattr(row, name))
+        except ValidationError as error:
+            errors[name] = error
+    if errors:
+        raise ValidationError(errors)
