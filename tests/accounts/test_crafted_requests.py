@@ -12,8 +12,9 @@ from accounts.models import Invitation, JoinRequest
 from metering.models import RejectedMessage
 from tests.factories import ListenerStateFactory, ReadingFactory, UserFactory
 from tests.fakes import NOON
-from tests.test_urls import ADMIN
+from tests.walls import admin_table
 
+ADMIN = [label.replace(".", "/") for label in admin_table.ADMIN]
 BIG = "9" * 20
 QUERIES = [
     f"id__in=1,{BIG}", "id__regex=(", "id__gt=x", "pk=x", f"building__in={BIG}", f"building__id__exact={BIG}",
