@@ -17,6 +17,8 @@ from accounts.models import User
 
 log = logging.getLogger("riser.mail")
 
+NOBODY = User(pk=0)
+
 
 class AccountAdapter(DefaultAccountAdapter):
     """One sentence and one count for every failed log-in, so that it does not tell which part was wrong."""
@@ -34,9 +36,10 @@ class AccountAdapter(DefaultAccountAdapter):
         Raises ValidationError where too many did not fit.
         """
         user: User | None = super().authenticate(request, **credentials)
-        if user is None or awaits_confirmation(user):
-            return None
-        if apartment and apartment.lower() not in login_apartments(user):
+        # Nobody is looked up as everybody is, so that a wrong password takes as long as a wrong apartment.
+        somebody = user or NOBODY
+        apartments = login_apartments(somebody) if apartment else {}
+        if awaits_confirmation(somebody) or user is None or (apartment and apartment.lower() not in apartments):
             return None
         super()._rollback_login_failed_rl_usage()
         return user

@@ -18,12 +18,14 @@ def awaits_confirmation(user: User) -> bool:
     It was registered by somebody unknown, and no manager has vouched for it by an invitation, by an
     approval or by making it one of theirs.
     """
-    return (
-        EmailAddress.objects.filter(user=user, email=user.email, verified=False).exists()
-        and user.join_requests.exists()
-        and not user.tenancies.exists()
-        and not user.is_manager
-    )
+    unproven = EmailAddress.objects.filter(user=user.pk, email=user.email, verified=False)
+    waiting: bool = unproven.filter(
+        user__join_requests__isnull=False,
+        user__tenancies__isnull=True,
+        user__managed_buildings__isnull=True,
+        user__is_superuser=False,
+    ).exists()
+    return waiting
 
 
 def confirm(user: User) -> None:

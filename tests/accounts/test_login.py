@@ -11,7 +11,9 @@ import time_machine
 from allauth.account.models import EmailAddress
 from django.contrib.auth import get_user
 from django.core import mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import JoinRequest
@@ -137,6 +139,19 @@ def test_the_same_answer_and_the_same_work_for_whatever_was_wrong(
     assert hashed == [password]
     assert list(client.cookies) == ["csrftoken"]
     assert not is_in(client)
+
+
+@pytest.mark.parametrize("number", ["", "999"])
+def test_as_many_questions_to_the_database_whatever_was_wrong(resident, disabled, unconfirmed, number):
+    tries = [(f"{name}@example.org", "wrong horse 7") for name in ("nobody", "resident", "neighbour", "unconfirmed")]
+    tries += [("unconfirmed@example.org", PASSWORD)]
+    tries += [("resident@example.org", PASSWORD)] if number else []
+    counts = []
+    for email, password in tries:
+        with CaptureQueriesContext(connection) as asked:
+            log_in(email, password, number)
+        counts.append(len(asked))
+    assert len(set(counts)) == 1, counts
 
 
 class TestTooMany:
