@@ -35,8 +35,11 @@ class History(HistoricalRecords):
         super().post_save(instance, created, using=using, **kwargs)
 
     def m2m_changed(self, instance: Any, action: str, attr: str, pk_set: Any, reverse: bool, **_: Any) -> None:
-        if reverse and action == "pre_clear":
-            raise TypeError(f"Clear {attr} from the {self.cls._meta.verbose_name}: else its history misses it.")
+        if action == "pre_clear" and reverse:
+            # Afterwards nobody knows which they were.
+            instance._to_clear = set(self.cls._base_manager.filter(**{attr: instance.pk}).values_list("pk", flat=True))
+        if action == "post_clear" and reverse:
+            pk_set = instance.__dict__.pop("_to_clear")
         if action in {"post_add", "post_remove", "post_clear"}:
             for row in self._as_stored(pk_set if reverse else {instance.pk}, instance):
                 self.create_historical_record(row, "~")
