@@ -4,13 +4,16 @@ import http.client
 import re
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
+from itertools import product
 from urllib.parse import urlencode
 
 import pytest
+from django.test import Client
 
 from config.headers import SWITCHED_OFF
 from tests.factories import PASSWORD
 from tests.installation import Installation
+from tests.test_urls import TABLE
 
 TLS = {"X-Forwarded-Proto": "https"}
 POLICY = {
@@ -86,7 +89,7 @@ def stranger(house):
 
 
 @pytest.fixture(scope="module")
-def resident(house):
+def visiting_resident(house):
     visitor = Visitor(house.web_port)
     link = house.manage("invite", "house", "101", "--moved-in", "2026-01-01").strip()
     path = link.partition("/register")[1] + link.partition("/register")[2]
@@ -96,34 +99,34 @@ def resident(house):
 
 
 @pytest.fixture(scope="module")
-def manager(house):
+def visiting_manager(house):
     visitor = Visitor(house.web_port)
     assert visitor.fill_in("/login", email="root@example.org", password=PASSWORD).status == 302
     return visitor
 
 
 KINDS = {
-    "a page": ("resident", "/", 200),
+    "a page": ("visiting_resident", "/", 200),
     "a page for anybody": ("stranger", "/login", 200),
-    "a list": ("resident", "/history", 200),
-    "a redirect": ("resident", "/login", 302),
+    "a list": ("visiting_resident", "/history", 200),
+    "a redirect": ("visiting_resident", "/login", 302),
     "a redirect of a stranger": ("stranger", "/", 302),
-    "JSON": ("resident", "/api/power-data", 200),
+    "JSON": ("visiting_resident", "/api/power-data", 200),
     "JSON that is refused": ("stranger", "/api/power-data", 401),
-    "the API's description": ("resident", "/api/openapi.json", 200),
-    "the API's page": ("resident", "/api/docs", 200),
-    "a stream": ("resident", "/live", 200),
-    "the front of admin": ("manager", "/admin/", 200),
-    "a list in admin": ("manager", "/admin/accounts/tenancy/", 200),
-    "a form in admin": ("manager", "/admin/accounts/building/add/", 200),
-    "words for admin's scripts": ("manager", "/admin/jsi18n/", 200),
-    "a refusal": ("resident", "/admin/login/", 403),
+    "the API's description": ("visiting_resident", "/api/openapi.json", 200),
+    "the API's page": ("visiting_resident", "/api/docs", 200),
+    "a stream": ("visiting_resident", "/live", 200),
+    "the front of admin": ("visiting_manager", "/admin/", 200),
+    "a list in admin": ("visiting_manager", "/admin/accounts/tenancy/", 200),
+    "a form in admin": ("visiting_manager", "/admin/accounts/building/add/", 200),
+    "words for admin's scripts": ("visiting_manager", "/admin/jsi18n/", 200),
+    "a refusal": ("visiting_resident", "/admin/login/", 403),
     "nothing there": ("stranger", "/nosuch", 404),
-    "nothing there in admin": ("manager", "/admin/nosuch/", 404),
+    "nothing there in admin": ("visiting_manager", "/admin/nosuch/", 404),
     "something gone": ("stranger", "/register?invitation=nosuch", 410),
     "a sign of life": ("stranger", "/healthz", 200),
     "figures": ("stranger", "/metrics", 200),
-    "a refused method": ("resident", "/api/save-reading", 405),
+    "a refused method": ("visiting_resident", "/api/save-reading", 405),
     "another host's name": ("stranger", "/", 400),
     "a form without its token": ("stranger", "/login", 403),
 }
@@ -149,6 +152,15 @@ def test_every_kind_of_answer(request, kind):
     check(answer)
     assert "no-store" in answer.headers["Cache-Control"]
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_every_url_has_them(as_resident, meter):
+    """Those that are yet to come as well: a new one must be in that table."""
+    for (path, *_), client in product(TABLE.values(), (Client(), as_resident)):
+        if path != "/live":
+            headers = client.get(path).headers
+            assert "no-store" in headers["Cache-Control"], path
+            assert set(headers["Content-Security-Policy"].split("; ")) == POLICY, path
 
 
 def test_static_files_may_be_kept(stranger):
@@ -179,10 +191,10 @@ def test_cookies_are_for_this_host_over_tls_and_not_for_scripts(house):
         assert (morsel["path"], morsel["domain"]) == ("/", "")
 
 
-def test_a_broken_database_gives_a_whole_page(house, resident, stranger):
+def test_a_broken_database_gives_a_whole_page(house, visiting_resident, stranger):
     house.execute("ALTER TABLE accounts_building RENAME TO accounts_elsewhere")
     try:
-        for visitor in (resident, stranger):
+        for visitor in (visiting_resident, stranger):
             answer = visitor.ask("/login")
             assert answer.status == 500
             check(answer)

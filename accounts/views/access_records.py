@@ -4,7 +4,6 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import user_of
@@ -15,7 +14,6 @@ PAGE_SIZE = 50
 
 
 @require_safe
-@never_cache
 @login_required
 def access_records(request: HttpRequest) -> HttpResponse:
     """Every look at the readings of my own tenancies, whoever of the household asks."""

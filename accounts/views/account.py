@@ -4,7 +4,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import user_of
@@ -15,7 +14,6 @@ from accounts.two_factor import two_factor_of
 
 
 @require_safe
-@never_cache
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
     """Who I am here, where I live, and everything I can change about it."""

@@ -9,8 +9,6 @@ from django.contrib.auth import logout
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.decorators import method_decorator
-from django.views.decorators.cache import never_cache
 from django.views.generic import FormView
 
 from accounts.access import user_of
@@ -47,7 +45,6 @@ class DeleteAccountForm(PageForm):
         return password
 
 
-@method_decorator(never_cache, name="dispatch")
 class DeleteAccountView(LoginRequiredMixin, FormView):
     """Says what goes and what stays, and deletes the account whose password is given."""
 

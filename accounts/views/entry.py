@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.generic.edit import FormView
 
@@ -79,13 +78,12 @@ def _invitation_gone(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 def register_sent(request: HttpRequest) -> HttpResponse:
     """The same for a new address and for one that has an account; the mail tells them apart."""
     return render(request, "accounts/register_sent.html")
 
 
-@method_decorator([never_cache, rate_limit(action="reset_password_from_key")], name="dispatch")
+@method_decorator(rate_limit(action="reset_password_from_key"), name="dispatch")
 class ConfirmView(FormView):
     """The link of the mail and the password chosen when registering: the address is theirs, and they are in."""
 
@@ -126,7 +124,6 @@ def accept_invitation(request: HttpRequest) -> HttpResponse:
     return redirect("dashboard")
 
 
-@never_cache
 @require_http_methods(["GET", "POST"])
 def logout(request: HttpRequest) -> HttpResponse:
     """End the session. A GET counts only where it comes from one of our own pages."""

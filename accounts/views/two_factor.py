@@ -18,8 +18,6 @@ from django import forms
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.decorators import method_decorator
-from django.views.decorators.cache import never_cache
 
 from accounts.forms import PageForm
 from accounts.models import User
@@ -109,7 +107,6 @@ class CodeView(base_views.AuthenticateView):
         return response
 
 
-@method_decorator(never_cache, name="dispatch")
 class PasswordView(WhyMixin, account_views.ReauthenticateView):
     """The password once more, before two-factor is changed."""
 
@@ -117,7 +114,6 @@ class PasswordView(WhyMixin, account_views.ReauthenticateView):
     template_name = "accounts/two_factor/password.html"
 
 
-@method_decorator(never_cache, name="dispatch")
 class SetUpView(WhyMixin, totp_views.ActivateTOTPView):
     """Show the secret, take the first code."""
 
@@ -131,14 +127,12 @@ class SetUpView(WhyMixin, totp_views.ActivateTOTPView):
         return response
 
 
-@method_decorator(never_cache, name="dispatch")
 class TakeOffView(totp_views.DeactivateTOTPView):
     """Go back to the password alone."""
 
     template_name = "accounts/two_factor/take_off.html"
 
 
-@method_decorator(never_cache, name="dispatch")
 class RecoveryCodesView(recovery_codes_views.ViewRecoveryCodesView):
     """The codes that let their owner in without the phone."""
 
@@ -151,7 +145,6 @@ class DownloadRecoveryCodesView(recovery_codes_views.DownloadRecoveryCodesView):
     template_name = "accounts/two_factor/recovery_codes.txt"
 
 
-@method_decorator(never_cache, name="dispatch")
 class NewRecoveryCodesView(recovery_codes_views.GenerateRecoveryCodesView):
     """New codes in place of the old ones."""
 

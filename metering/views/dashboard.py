@@ -6,7 +6,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import find_residence, user_of
@@ -18,7 +17,6 @@ from metering.power_data import power_data
 
 
 @require_safe
-@never_cache
 @login_required
 def dashboard(request: HttpRequest) -> HttpResponse:
     """The latest reading and today's curve; a manager without an apartment goes to the building."""

@@ -12,7 +12,6 @@ from django.db.models import Avg, Count, Max
 from django.db.models.query import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import Residence, load_residence
@@ -60,7 +59,6 @@ class Column:
 
 
 @require_safe
-@never_cache
 @login_required
 def history(request: HttpRequest) -> HttpResponse:
     """The household's readings in its own time."""

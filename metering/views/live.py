@@ -35,5 +35,5 @@ async def live(request: HttpRequest) -> HttpResponseBase:
     return StreamingHttpResponse(
         stream(residence, event),
         content_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        headers={"X-Accel-Buffering": "no"},
     )

@@ -8,7 +8,6 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from accounts.access import user_of
@@ -20,7 +19,6 @@ TOO_SOON = "You asked for your data less than a minute ago. Look into your downl
 
 
 @require_GET
-@never_cache
 @login_required
 def download(request: HttpRequest) -> HttpResponseBase:
     """One zip with everything that is kept about who asks."""

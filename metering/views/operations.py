@@ -5,7 +5,6 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -14,14 +13,12 @@ from metering.status import status_for
 
 
 @require_safe
-@never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 as long as this process answers."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @require_safe
-@never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 where the database answers and is migrated, else 503 with the reason.
 
@@ -39,7 +36,6 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """Figures for Prometheus, for the addresses in METRICS_ALLOWED only."""
     if request.META.get("REMOTE_ADDR") not in settings.METRICS_ALLOWED:
