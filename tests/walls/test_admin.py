@@ -147,7 +147,7 @@ def offered(cast, label):
         yield from (f"{field}__year=2025", f"{field}__year=2026&{field}__month=11")
 
 
-def test_every_filter_is_one_we_know(cast):
+def test_every_filter_is_one_we_know():
     """Plain fields list their values; those that lead elsewhere list only what is in scope."""
     for label in ADMIN:
         for entry in admin_of(label).list_filter:
@@ -175,8 +175,8 @@ RELATIONS = [
 
 @pytest.mark.parametrize(("app", "model", "field"), RELATIONS)
 def test_autocomplete_offers_what_the_lists_show(cast, app, model, field):
-    for term in ("", "stranger", "777", "elsewhere"):
+    for term in ("", "777"):
         path = f"/admin/autocomplete/?app_label={app}&model_name={model}&field_name={field}&term={term}"
-        found = answers(cast, path)
-        assert {found[role] for role in set(ROLES) - set(STAFF)} == {GATE}
-        assert {found[role] for role in STAFF} <= {200, 404}
+        found = answers(cast, path, ("anonymous", "resident", "manager", "other_manager"))
+        assert found["anonymous"] == found["resident"] == GATE
+        assert {found["manager"], found["other_manager"]} <= {200, 404}
