@@ -49,7 +49,8 @@ def make_house() -> None:
     from accounts.models import Apartment, Building
     from metering.models import Meter
 
-    call_command("migrate", verbosity=0)
+    for command in ("migrate", "createcachetable"):
+        call_command(command, verbosity=0)
     building = Building.objects.create(slug="house", name="House")
     apartments = [Apartment(building=building, number=str(1000 + number), floor="1") for number in range(METERS)]
     Meter.objects.ensure_native(Apartment.objects.bulk_create(apartments))

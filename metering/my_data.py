@@ -17,7 +17,7 @@ from zipstream import ZipStream
 from accounts.access import Residence
 from accounts.deletion import sessions_of
 from accounts.models import AccessRecord, Invitation, JoinRequest, Tenancy, User
-from accounts.two_factor import two_factor_of
+from accounts.two_factor import has_two_factor
 from metering.models import Meter, Reading
 
 BATCH = 2000
@@ -159,7 +159,7 @@ def _account(user: User) -> dict[str, Any]:
         "email": user.email,
         "registered_at": _utc(user.date_joined),
         "last_login_at": _utc(user.last_login),
-        "two_factor": two_factor_of(user) is not None,
+        "two_factor": has_two_factor(user),
         "superuser": user.is_superuser,
         "manages_buildings": [building.name for building in user.managed_buildings.all()],
         "email_addresses": [

@@ -29,21 +29,9 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         while True:
-            self.erase(stop)
             self.prune(stop, quiet=every is not None)
+            self.erase(stop)
             if every is None or stop.wait(every):
-                break
-
-    def erase(self, stop: threading.Event) -> None:
-        for what, delete in ERASURES.items():
-            deleted = 0
-            for number in in_chunks(delete, stop.wait):
-                deleted += number
-                if stop.is_set():
-                    break
-            if deleted:
-                self.stdout.write(f"{deleted:,} {what} deleted")
-            if stop.is_set():
                 break
 
     def prune(self, stop: threading.Event, quiet: bool) -> None:
@@ -57,3 +45,15 @@ class Command(BaseCommand):
                 break
         if deleted or not quiet:
             self.stdout.write(f"{deleted:,} readings older than {settings.READING_RETENTION_DAYS} days deleted")
+
+    def erase(self, stop: threading.Event) -> None:
+        for what, delete in ERASURES.items():
+            if stop.is_set():
+                return
+            deleted = 0
+            for number in in_chunks(delete, stop.wait):
+                deleted += number
+                if stop.is_set():
+                    break
+            if deleted:
+                self.stdout.write(f"{deleted:,} {what} deleted")
