@@ -270,7 +270,9 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-        # Its level is what it is started with; its access log stays off, for paths and queries hold secrets.
+        # Its level is what it is started with.
         "uvicorn": {"handlers": ["stderr"], "propagate": False},
+        # Paths and queries hold secrets. Left out here, it would be switched on again, as a child of the one above.
+        "uvicorn.access": {"handlers": [], "propagate": False},
     },
 }

@@ -68,13 +68,8 @@ class Visitor:
         """The answer's status; 0 where the server cuts the connection while we are still sending."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        token = self.cookies.get("csrftoken", "")
-        own = BEHIND_NGINX | {
-            "Cookie": cookies,
-            "X-CSRFToken": token,
-            "Referer": "https://127.0.0.1/",
-            "Host": "127.0.0.1",
-        }
+        token = self.cookies.get("__Host-csrftoken", "")
+        own = BEHIND_NGINX | {"Cookie": cookies, "X-CSRFToken": token}
         with contextlib.closing(connection), contextlib.suppress(ConnectionResetError, BrokenPipeError):
             connection.request(method, path, body, own | headers, encode_chunked=True)
             answer = connection.getresponse()
@@ -175,6 +170,23 @@ def test_a_head_without_end_is_refused(site, path, headers):
 )
 def test_the_address_is_the_one_that_nginx_saw(site, forwarded, status):
     assert Visitor(site).ask("GET", "/metrics", **{"X-Forwarded-For": forwarded}) == status
+
+
+def test_an_address_that_holds_a_secret_is_not_logged(site):
+    visitor = Visitor(site)
+    assert visitor.ask("GET", "/register?invitation=a-secret-of-somebody") in {200, 404, 410}
+    assert visitor.ask("GET", "/password/reset/a-secret-of-somebody") in {200, 404}
+    assert visitor.ask("GET", "/healthz") == 200
+    assert "invitation" not in site.web.said
+    assert "uvicorn.access" not in site.web.said
+
+
+def test_nginx_knows_a_log_in_by_the_cookie_it_has(site):
+    visitor = Visitor(site).log_in()
+    pattern = re.search(r'"~(.*)" \$1;', (PROJECT / "deploy/nginx.conf").read_text())[1]
+    name = "__Host-sessionid"
+    cookies = f"{name}=forged; x=y; {name}={visitor.cookies[name]}; z=1"
+    assert re.search(pattern, cookies)[1] == visitor.cookies[name]
 
 
 def test_there_are_more_files_than_connections():
