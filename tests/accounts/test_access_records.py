@@ -51,9 +51,9 @@ class TestWhatIsRecorded:
         assert "231.25" in as_manager.get(LIST).content.decode()
         assert looks() == [(tenancy.pk, "manager@example.org", "manager", "list")]
 
-    @pytest.mark.parametrize("page", ["change", "history", "delete"])
-    def test_one_reading(self, as_manager, tenancy, reading, page):
-        as_manager.get(f"{LIST}{reading.pk}/{page}/")
+    @pytest.mark.parametrize("view", ["change", "history", "delete"])
+    def test_one_reading(self, as_manager, tenancy, reading, view):
+        as_manager.get(f"{LIST}{reading.pk}/{view}/")
         assert looks() == [(tenancy.pk, "manager@example.org", "manager", "reading")]
 
     def test_a_superuser(self, as_root, tenancy, reading):
