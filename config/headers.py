@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 # Nothing is loaded but Riser's own files; nothing runs or is styled from within a page. `data:` is for the icons
-# that the style sheets of Bootstrap and Swagger UI hold: an image cannot run anything.
+# that the style sheets of Bootstrap and Swagger UI hold, and for the QR code of two-factor log-in: an image cannot
+# run anything. No `require-trusted-types-for`: admin's jQuery 3 writes HTML as it is loaded.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],

@@ -25,10 +25,11 @@ from tests.factories import (
     UserFactory,
 )
 from tests.fakes import NOON, delivery
-from tests.test_urls import ADMIN
+from tests.walls import admin_table
 
 pytestmark = pytest.mark.django_db
 
+ADMIN = [label.replace(".", "/") for label in admin_table.ADMIN]
 SCRIPT = "<script>alert(1)</script>"
 QUOTED = '"><img src=x onerror=alert(1)>'
 SHORT = "'\"><b onclick=a()>{{7*7}}%s%n"
