@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from accounts.models import Apartment, Building, Tenancy
 from metering.models import Meter
+from tests.walls.table import POST
 
 pytestmark = pytest.mark.django_db
 
@@ -80,6 +81,20 @@ def test_history(fields, as_resident, meter):
 @given(fields=any_of("note"))
 def test_a_note(fields, as_resident, meter):
     assert as_resident.post("/api/save-reading", fields).status_code in {409, 422}
+
+
+FORMS = sorted({row.path for name, row in POST.items() if not name.startswith(("admin/", "api/"))} - {"/logout"})
+
+
+@pytest.mark.parametrize("path", FORMS)
+@trial(15)
+@given(
+    fields=any_of(
+        "password", "code", "oldpassword", "password1", "password2", "email", "apartment", "invitation", "next"
+    )
+)
+def test_every_form_of_a_resident(path, fields, as_resident, tenancy):
+    assert as_resident.post(path, fields).status_code in {*ANSWERED, 404, 410}
 
 
 ADMIN = {
