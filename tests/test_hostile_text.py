@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Building, Invitation, JoinRequest, User
+from accounts.models import AccessRecord, Building, Invitation, JoinRequest, User
 from accounts.text import refuse_hidden
 from metering.ingest.decoders import InvalidMessage
 from metering.ingest.delivery import Refused
@@ -66,6 +66,8 @@ class TestInert:
         ReadingFactory(meter=meter, saved_at=timezone.now(), saved_by=person, note=f"{SCRIPT}{QUOTED}{{{{7*7}}}}")
         JoinRequest.objects.create(user=UserFactory(email=f'"{QUOTED}"@example.org'), apartment=apartment)
         Invitation(tenancy=tenancy, used_by=person).issue()
+        looked = dict.fromkeys(("hour", "first_at", "last_at"), NOON)
+        AccessRecord.objects.create(tenancy=tenancy, viewer=person, role="manager", what="list", **looked)
         ListenerStateFactory(name=f"{SCRIPT}{QUOTED}", rejected_by_reason={SCRIPT: 1})
         RejectedMessage.objects.create(
             received_at=NOON, topic=SCRIPT, building=building, payload=f"{SCRIPT}\u202e\x1b[1m".encode(), reason=QUOTED
@@ -93,7 +95,7 @@ class TestInert:
         shown = self.check(client.get("/"))
         assert SHORT in shown
         assert rows.name in shown
-        for path in ("/history?show=saved", "/account"):
+        for path in ("/history?show=saved", "/account", "/account/access"):
             assert SCRIPT in self.check(client.get(path))
         assert "{{7*7}}" in self.check(client.get("/history?show=saved"))
         self.check(client.get("/history", {"since": QUOTED, "until": SCRIPT, "show": QUOTED, "sort": SCRIPT}))
