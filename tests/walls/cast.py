@@ -48,25 +48,17 @@ READINGS = {
     "stranger": (7777.25, 0),
 }
 HOUSE = {
-    "pending",
-    "future",
-    "resident",
-    "next",
-    "neighbour",
-    "both",
-    "former",
-    "disabled",
-    "manager",
-    "nobody",
-    "main",
-}
-ELSEWHERE = {"stranger", "both", "other_manager", "elsewhere"}
+    "pending", "future", "resident", "next", "neighbour", "both", "former", "disabled", "manager", "nobody", "main",
+}  # fmt: skip
+# The other building's name is known to who may register there.
+ELSEWHERE = {"stranger", "both", "other_manager", "elsewhere", "name"}
 EVERYBODY = HOUSE | ELSEWHERE | {"superuser"}
 
 # Whose secrets a role may see. Everybody may see their own; a household those who belong to it and the address of
 # the manager who looked at its readings.
 MAY_SEE = {role: {role} for role in ROLES} | {
-    "resident": {"resident", "disabled"}, "neighbour": {"neighbour", "both"}, "next": {"next", "manager"},
+    "anonymous": {"name"}, "disabled": {"name"}, "resident": {"resident", "disabled"},
+    "neighbour": {"neighbour", "both"}, "next": {"next", "manager"},
     "manager": HOUSE, "other_manager": ELSEWHERE, "superuser": EVERYBODY,
 }  # fmt: skip
 
@@ -86,6 +78,8 @@ def readings_of(owner: str) -> list[str]:
 
 def secrets_of(owner: str) -> list[str]:
     """What betrays this owner: readings, notes, the address, and for the other building its objects."""
+    if owner == "name":
+        return ["Other Court"]
     of_the_building = ["elsewhere/777", "serial-elsewhere", "floor-elsewhere", "Pacific/Auckland", "elsewhere/odd"]
     return [*readings_of(owner), address(owner), *(of_the_building if owner == "elsewhere" else [])]
 
@@ -120,7 +114,7 @@ def gather() -> Cast:
     cast = Cast()
     _people(cast)
     house = BuildingFactory(slug="house", name="House", timezone="Europe/Berlin")
-    other = BuildingFactory(slug="elsewhere", name="Elsewhere", timezone="Pacific/Auckland")
+    other = BuildingFactory(slug="elsewhere", name="Other Court", timezone="Pacific/Auckland")
     house.managers.add(cast.people["manager"])
     other.managers.add(cast.people["other_manager"])
     for number, building, floor in (
