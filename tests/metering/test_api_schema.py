@@ -29,6 +29,9 @@ def load(*, with_login: bool):
 
 for_residents, for_strangers = load(with_login=False), load(with_login=True)
 
+# A request outside of Django's test client closes its connection: no transaction around a test survives that.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 # The same examples in every run.
 bounded = settings(max_examples=60, derandomize=True, database=None, deadline=None,
                    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])  # fmt: skip
@@ -67,7 +70,7 @@ def test_without_an_apartment(case, visit):
 
 @for_strangers.parametrize()
 @bounded
-def test_as_a_stranger(case, db):
+def test_as_a_stranger(case):
     case.call_and_validate()
 
 
@@ -77,7 +80,7 @@ def test_as_a_stranger(case, db):
         ("[null, null]", 422), ("[]", 422), ("7", 422), ('"x"', 422), ('{"note": 7}', 422), ('{"note": null}', 422),
         ('{"note": "\\ud800"}', 422), ('{"note": "\\u0000"}', 422), ("{", 400), ("\xff", 400), ("[" * 100_000, 400),
         ('{"note": "' + "x" * 2_000_000 + '"}', 413), ("null", 201), ("{}", 201), ("", 201),
-        ('{"note": "\\u202e<script>", "id": 7, "saved_by": 1, "apartment": "201"}', 201),
+        ('{"note": "\\u202e"}', 422), ('{"note": "<script>", "id": 7, "saved_by": 1, "apartment": "201"}', 201),
     ],
     ids=lambda value: str(value)[:20],
 )  # fmt: skip
