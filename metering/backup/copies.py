@@ -81,6 +81,8 @@ def _in_the_making(target: Path) -> Iterator[Path]:
         raise BackupError(f"The copy {target} could not be made: {error}") from error
     finally:
         part.unlink(missing_ok=True)
+        # SQLite leaves it where the disk filled up in the middle of a page.
+        part.with_name(f"{part.name}-journal").unlink(missing_ok=True)
 
 
 def _settle(path: Path) -> None:
