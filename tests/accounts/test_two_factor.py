@@ -84,7 +84,7 @@ class TestSetUp:
         secret = page.context["form"].secret
         assert 'src="data:image/svg+xml;base64,' in page.content.decode()
         assert f">{secret}</code>" in page.content.decode()
-        assert page.headers["Cache-Control"].startswith("max-age=0, no-cache, no-store")
+        assert "no-store" in page.headers["Cache-Control"]
         response = as_resident.post(SET_UP, {"code": code_of(secret)}, follow=True)
         assert response.redirect_chain == [("/account/two-factor/codes", 302)]
         assert len(response.context["unused_codes"]) == 10
@@ -239,7 +239,7 @@ class TestRecoveryCodes:
     def test_as_a_file(self, as_resident, codes):
         response = as_resident.get("/account/two-factor/codes/file")
         assert response.headers["Content-Disposition"] == 'attachment; filename="recovery-codes.txt"'
-        assert response.headers["Cache-Control"].startswith("max-age=0, no-cache, no-store")
+        assert "no-store" in response.headers["Cache-Control"]
         assert response.content.decode().splitlines()[-10:] == codes
 
     def test_new_ones_end_the_old_ones(self, as_resident, codes):
