@@ -106,8 +106,8 @@ def serve_once() -> tuple[list[float], int, int]:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--lifespan", "off", "--timeout-graceful-shutdown", "5"]
-    command += ["--proxy-headers", "--forwarded-allow-ips", "127.0.0.1", "--no-access-log", "--log-level", "error"]
-    server = subprocess.Popen(command, cwd=stage.PROJECT)
+    command += ["--proxy-headers", "--forwarded-allow-ips", "127.0.0.1", "--no-access-log"]
+    server = subprocess.Popen(command, cwd=stage.PROJECT, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: answers(port), "the web server answers")
         Browser(port, PEOPLE).open_form()
