@@ -15,6 +15,8 @@ from tests.factories import PASSWORD
 from tests.installation import Installation
 from tests.walls.table import GET
 
+pytestmark = pytest.mark.sqlite
+
 TLS = {"X-Forwarded-Proto": "https"}
 POLICY = {
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",

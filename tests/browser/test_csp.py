@@ -10,6 +10,8 @@ from tests.test_headers import production
 from tests.waiting import wait_for
 from tests.walls.table import GET
 
+pytestmark = pytest.mark.sqlite
+
 ROOT = "root@example.org"
 TOPIC = "electricity/house/floor/101"
 REPORT = """

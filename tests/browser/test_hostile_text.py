@@ -14,6 +14,8 @@ FILL = """
 from django.utils import timezone
 from accounts.models import *
 from metering.models import *
+
+pytestmark = pytest.mark.sqlite
 texts = {texts}
 building = Building.objects.get()
 person = User.objects.create_user(texts["email"], {password!r}, is_superuser=True)
