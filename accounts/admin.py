@@ -42,6 +42,14 @@ def admin_login(request: HttpRequest, extra_context: dict[str, Any] | None = Non
 admin.site.login = secure_admin_login(admin_login)  # type: ignore[method-assign]
 
 
+def admin_password_change(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Our own page limits how often one may guess the old password; Django's does not."""
+    return redirect("account_change_password")
+
+
+admin.site.password_change = admin_password_change  # type: ignore[method-assign, assignment]
+
+
 class UserCreationForm(AdminUserCreationForm):
     """A new account by email and password."""
 

@@ -54,12 +54,24 @@ def erase_tenancies(chunk: Chunk) -> Iterator[int]:
     """What was kept of households for their bills, ERASE_BILLING_AFTER_MONTHS after they left."""
     for residence in _left(settings.ERASE_BILLING_AFTER_MONTHS):
         # A meter that sends late may have sent more meanwhile: without its tenancy it would be nobody's.
-        if not Reading.objects.of(residence).exists():
+        if not Reading.objects.of(residence).exists() and not _touched_since(residence):
             # The one place where daily totals of this residence are to be deleted as well, once there are any.
             with transaction.atomic():
                 chunk.delete(Tenancy.objects.filter(pk=residence.tenancy.pk))
                 forget_tenancy(residence.tenancy)
             yield 1
+
+
+def _touched_since(residence: Residence) -> bool:
+    """Whether somebody looked at the household's readings, or changed its dates, within the time it is kept for.
+
+    Else a manager could take back a look by dating the tenancy long ago.
+    """
+    building = residence.building
+    since = building.midnight(months_before(building.today(), settings.ERASE_BILLING_AFTER_MONTHS))
+    tenancy = residence.tenancy
+    changed = Tenancy.history.filter(id=tenancy.pk, history_date__gte=since, history_user_id__isnull=False)
+    return bool(tenancy.access_records.filter(last_at__gte=since).exists() or changed.exists())
 
 
 def erase_join_requests(chunk: Chunk) -> Iterator[int]:

@@ -6,6 +6,7 @@ connection and transaction Django's; only the rows are plain tuples.
 """
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -30,6 +31,8 @@ class NewReading(NamedTuple):
 
 
 FIELDS: list[Any] = [Reading._meta.get_field(name.removesuffix("_id")) for name in NewReading._fields]
+Run = tuple[dt.datetime, dt.datetime]
+"""Instants that are taken, without a gap: from the first one up to but excluding the second."""
 INSTANT: Any = Reading._meta.get_field("taken_at")
 
 
@@ -68,21 +71,35 @@ def _insert_all(rows: Sequence[NewReading]) -> bool:
 def _apart(rows: Sequence[NewReading]) -> Iterator[NewReading]:
     """The same rows, those received at an instant that is taken moved on to the next free one.
 
-    That happens where the clock was set back: a receipt is else later than all before it.
+    That happens where the clock was set back, or where a meter says of many readings that they were taken
+    now: a receipt is else later than all before it.
     """
-    beyond: dict[tuple[int, dt.datetime], dt.datetime] = {}
+    runs: dict[int, list[Run]] = defaultdict(list)
     for row in rows:
-        instant, run = row.taken_at, []
-        while (row.meter_id, instant) in beyond or _is_taken(row.meter_id, instant):
-            run.append((row.meter_id, instant))
-            instant = beyond.get((row.meter_id, instant), instant + MICROSECOND)
-        # Whoever meets this run again need not walk along it.
-        beyond |= dict.fromkeys([*run, (row.meter_id, instant)], instant + MICROSECOND)
+        instant = _next_free(row.meter_id, row.taken_at, runs[row.meter_id])
         yield row._replace(taken_at=instant)
 
 
-def _is_taken(meter_id: int, instant: dt.datetime) -> bool:
-    return Reading.objects.filter(meter=meter_id, taken_at=instant).exists()
+def _next_free(meter_id: int, instant: dt.datetime, runs: list[Run]) -> dt.datetime:
+    """The first instant from that one on that neither the table nor one of the runs holds; it joins the runs."""
+    begin = instant
+    while True:
+        # Whoever meets a run again need not walk along it.
+        free = next((end for start, end in runs if start <= instant < end), None) or _free_from(meter_id, instant)
+        if free == instant:
+            runs.append((begin, instant + MICROSECOND))
+            return instant
+        instant = free
+
+
+def _free_from(meter_id: int, instant: dt.datetime) -> dt.datetime:
+    """The first instant from that one on without a row in the table: one walk along the index, however long the run."""
+    taken = Reading.objects.filter(meter=meter_id, taken_at__gte=instant).order_by("taken_at")
+    for other in taken.values_list("taken_at", flat=True).iterator():
+        if other != instant:
+            break
+        instant += MICROSECOND
+    return instant
 
 
 def _statement(source: str, marks: str) -> str:

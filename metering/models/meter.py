@@ -11,7 +11,7 @@ from accounts.models import Apartment, Building
 from accounts.models.history import History
 from accounts.text import refuse_hidden_in
 from metering.ingest.decoders import DECODERS, NATIVE
-from metering.ingest.topics import native_topic, parse_native, valid_topic
+from metering.ingest.topics import PREFIX, native_topic, parse_native, valid_topic
 from metering.models.instant import EPOCH, InstantField
 
 
@@ -113,6 +113,9 @@ class Meter(models.Model):
     def _refuse_shared_topic(self) -> None:
         if self.topic == settings.MQTT_TOPIC:
             raise ValidationError({"topic": "All apartments publish to this topic."})
+        levels = self.topic.split("/")
+        if levels[0] == PREFIX and Building.objects.filter(slug=levels[1]).exclude(pk=self.building_id).exists():
+            raise ValidationError({"topic": "This topic is in another building's name."})
         others = Meter.objects.filter(topic=self.topic).exclude(pk=self.pk)
         if others.exclude(building=self.building_id).exists():
             raise ValidationError({"topic": "A meter of another building publishes to this topic."})

@@ -88,6 +88,7 @@ def test_a_meter_without_an_apartment_needs_a_topic(building):
     with pytest.raises(ValidationError, match="for subscriptions"):
         Meter(building=building, topic="a/#").full_clean()
     Meter(building=building, topic="house/main").full_clean()
+    Meter(building=building, topic=f"electricity/{building.slug}/main").full_clean()
 
 
 def test_a_meter_cannot_take_anothers_topic(building, apartment, foreign_meter, settings):
@@ -97,6 +98,7 @@ def test_a_meter_cannot_take_anothers_topic(building, apartment, foreign_meter, 
     for topic, words in {
         "electricity/elsewhere/floor/777": "belongs to an apartment",
         "elsewhere/main": "A meter of another building",
+        "electricity/elsewhere/boiler": "in another building's name",
         settings.MQTT_TOPIC: "for subscriptions",
     }.items():
         with pytest.raises(ValidationError, match=words):

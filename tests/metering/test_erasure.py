@@ -118,6 +118,21 @@ def test_the_tenancy_and_what_hangs_on_it_goes_when_bills_need_it_no_more(ended,
         assert not Invitation.history.exists()
 
 
+@pytest.mark.parametrize("deed", ["look", "change"])
+def test_who_looked_does_not_get_rid_of_it_by_dating_the_tenancy_long_ago(as_manager, tenancy, meter, resident, deed):
+    if deed == "look":
+        as_manager.get(f"/admin/metering/reading/{ReadingFactory(meter=meter, taken_at=timezone.now()).pk}/change/")
+        Reading.objects.all().delete()
+    form = {"apartment": tenancy.apartment_id, "moved_in": "2020-01-01", "moved_out": "2020-02-01",
+            "residents": [resident.pk]}  # fmt: skip
+    assert as_manager.post(f"/admin/accounts/tenancy/{tenancy.pk}/change/", form).status_code == 302
+    if deed == "look":
+        Tenancy.history.all().delete()
+    assert erase(erasure.erase_tenancies) == 0
+    with time_machine.travel(timezone.now() + dt.timedelta(days=36 * 31 + 1), tick=False):
+        assert erase(erasure.erase_tenancies) == 1
+
+
 def test_what_was_saved_in_nobodys_time_goes_at_the_same_age(ended, meter, resident):
     gap = UNTIL + dt.timedelta(days=1)
     TenancyFactory(apartment=ended.apartment, moved_in=dt.date(2025, 7, 1)).residents.add(resident)

@@ -87,7 +87,7 @@ GET = {
     "admin/":            in_admin("/admin/", 200),
     "admin/login/":      Row("/admin/login/",          LOGIN, 403,  403,  403,  "/admin/"),
     "admin/logout/":     Row("/admin/logout/",         "/admin/", "/admin/", "/admin/", "/admin/", 405),
-    "admin/password_change/": in_admin("/admin/password_change/", 200),
+    "admin/password_change/": in_admin("/admin/password_change/", "/password"),
     "admin/password_change/done/": in_admin("/admin/password_change/done/", 200),
     "admin/autocomplete/": in_admin("/admin/autocomplete/", 403),
     "admin/jsi18n/":     in_admin("/admin/jsi18n/", 200),
