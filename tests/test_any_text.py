@@ -27,7 +27,7 @@ def any_of(*names, **usual):
     )
 
 
-def trial(examples=60):
+def trial(examples=30):
     """The database stays as earlier examples left it: that is so outside, too."""
     return settings(max_examples=examples, suppress_health_check=list(HealthCheck))
 

@@ -3,8 +3,11 @@
 import re
 import time
 
+import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from playwright.sync_api import expect
+
+pytestmark = pytest.mark.sqlite
 
 
 def code_of(secret, periods):

@@ -12,6 +12,8 @@ from tests.deploy.shipped import Client, Refused, ShippedBroker, password_of, re
 from tests.installation import PROJECT, Installation
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.sqlite
+
 METER, LISTENER, NAME = "house/floor/101", "riser-listener", "riser-listener-8f3a61c0"
 OWN = f"electricity/{METER}"
 READING = '{"voltage": 230, "current": 2}'

@@ -16,6 +16,8 @@ from tests.factories import PASSWORD
 from tests.installation import PROJECT, Installation, Process, environment, run_manage
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.sqlite
+
 UNIT = PROJECT / "deploy/systemd/riser-web.service"
 LIMIT = 1024 * 1024
 """DATA_UPLOAD_MAX_MEMORY_SIZE"""
