@@ -6,9 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.crypto import constant_time_compare
 
 from accounts import devices
 from accounts.access import login_apartments
@@ -16,6 +19,9 @@ from accounts.confirmation import awaits_confirmation
 from accounts.models import User
 
 log = logging.getLogger("riser.mail")
+
+FIRST_STEP = "first_step"
+"""Where a session keeps which password, and which log-out everywhere, a log-in began after."""
 
 NOBODY = User(pk=0)
 
@@ -50,7 +56,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         device = devices.recognize(request, credentials["email"])
         if device is None:
-            super().pre_authenticate(request, **credentials)
+            self._count_stranger(request, **credentials)
             return
         self._login_failed_rl_usage = ratelimit.consume(
             request, app="allauth.account", action="login_failed_device", key=device
@@ -58,9 +64,36 @@ class AccountAdapter(DefaultAccountAdapter):
         if not self._login_failed_rl_usage:
             raise self.validation_error("too_many_login_attempts")
 
+    def _count_stranger(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count for the address, too: apart, because allauth forgets its own count where a code or a reset succeeds."""
+        by_address = ratelimit.consume(request, app="allauth.account", action="login_failed_address")
+        if not by_address:
+            raise self.validation_error("too_many_login_attempts")
+        super().pre_authenticate(request, **credentials)
+        self._login_failed_rl_usage.usage += by_address.usage
+
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         # allauth counts by the Host header as well, whose port a visitor may choose: a fresh count for each.
         return str(credentials["email"]).lower()
+
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        request.session[FIRST_STEP] = user.get_session_auth_hash()
+        response: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        return response
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Not where the password changed, or the account was logged out everywhere, while the code was awaited."""
+        begun = request.session.pop(FIRST_STEP, "")
+        if not user.is_active or not constant_time_compare(begun, user.get_session_auth_hash()):
+            raise ImmediateHttpResponse(redirect("account_login"))
+        super().login(request, user)
+
+    def is_safe_url(self, url: str) -> bool:
+        try:
+            return bool(super().is_safe_url(url))
+        except ValueError:
+            # Not an address at all, such as http://[
+            return False
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **kwargs)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
-from django.db.models import Min, QuerySet
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import AccessRecord, Building, Invitation, JoinRequest, Tenancy, User
@@ -51,7 +51,9 @@ def forget_person(user: User) -> None:
     records.update(email="")
     log = LogEntry.objects.filter(content_type__app_label="accounts")
     for address in addresses:
-        log.filter(object_repr__icontains=address).update(object_repr=FORGOTTEN)
+        # What User and JoinRequest are called; a part of another one's address is not this person's.
+        named = Q(object_repr__iexact=address) | Q(object_repr__istartswith=f"{address} for ")
+        log.filter(named).update(object_repr=FORGOTTEN)
 
 
 def forget_tenancy(tenancy: Tenancy) -> None:

@@ -215,10 +215,14 @@ ACCOUNT_RATE_LIMITS = {
     # Counted where the password is looked at (login_failed): a limit on every log-in of an address would let
     # one visitor lock out all who share it.
     "login": None,
-    "login_failed": "10/m/ip,5/5m/key",
+    "login_failed": "5/5m/key",
+    "login_failed_address": "10/m/ip",
     "login_failed_device": "5/5m/key",
     "confirm_email": "1/3m/key,10/d/key",
     "reset_password": "20/m/ip,5/h/key",
+    # Whoever finds an open page must not be able to guess the password there.
+    "reauthenticate": "5/5m/user",
+    "change_password": "5/5m/user",
 }
 
 REQUIRE_MANAGER_2FA = env.bool("REQUIRE_MANAGER_2FA", default=not DEBUG)

@@ -77,14 +77,15 @@ def inert(text: str) -> str:
 def my_data(user: User) -> Iterator[bytes]:
     """The zip, in pieces of some 64 KiB. Needs the database; holds no transaction open between two pieces."""
     archive = ZipStream(compress_type=ZIP_DEFLATED)
-    archive.add(README.format(made_at=_utc(timezone.now())), "README.txt")
+    asked_at = timezone.now()
+    archive.add(README.format(made_at=_utc(asked_at)), "README.txt")
     for name, content in _documents(user):
         archive.add(_json(content), name)
     residences = [Residence.of(tenancy) for tenancy in Tenancy.objects.of(user)]
-    archive.add(_saved_readings(user, residences), "saved_readings.json")
+    archive.add(_saved_readings(user, residences, asked_at), "saved_readings.json")
     for residence in residences:
         name = f"{residence.building.slug}_{residence.apartment.number}_{residence.tenancy.moved_in}"
-        archive.add(_csv(user, residence), f"readings/{name}.csv")
+        archive.add(_csv(user, residence, asked_at), f"readings/{name}.csv")
     yield from _pieces(archive)
 
 
@@ -170,11 +171,11 @@ def _account(user: User) -> dict[str, Any]:
     }
 
 
-def _saved_readings(user: User, residences: list[Residence]) -> Iterator[bytes]:
+def _saved_readings(user: User, residences: list[Residence], until: dt.datetime) -> Iterator[bytes]:
     comma = ""
     yield b"["
     for residence in residences:
-        for _, batch in _batches(residence, Reading.objects.of(residence).saved()):
+        for _, batch in _batches(residence, _readings_of(residence, until).saved()):
             for reading in batch:
                 content = {
                     "apartment": str(residence.apartment),
@@ -188,11 +189,11 @@ def _saved_readings(user: User, residences: list[Residence]) -> Iterator[bytes]:
     yield b"\n]\n"
 
 
-def _csv(user: User, residence: Residence) -> Iterator[bytes]:
+def _csv(user: User, residence: Residence, until: dt.datetime) -> Iterator[bytes]:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    for meter, batch in _batches(residence, Reading.objects.of(residence)):
+    for meter, batch in _batches(residence, _readings_of(residence, until)):
         writer.writerows(_row(user, residence, meter, reading) for reading in batch)
         yield text.getvalue().encode()
         text.seek(0)
@@ -215,6 +216,11 @@ def _row(user: User, residence: Residence, meter: str, reading: Any) -> tuple[An
         ("yes" if reading.saved_by_id == user.pk else "no") if reading.saved_at else "",
         inert(reading.note),
     )
+
+
+def _readings_of(residence: Residence, until: dt.datetime) -> Any:
+    """Up to when the download was asked for: a slow one must not go on into the next household's time."""
+    return Reading.objects.of(residence).filter(taken_at__lt=until)
 
 
 def _batches(residence: Residence, readings: QuerySet[Reading]) -> Iterator[tuple[str, list[Any]]]:

@@ -282,3 +282,13 @@ def test_two_flatmates_at_the_same_moment(resident, flatmate, meter):
     assert at_once(lambda: delete_person(resident), lambda: delete_person(flatmate)) == []
     reading.refresh_from_db()
     assert (reading.saved_at, reading.note) == (None, "")
+
+
+def test_an_address_that_ends_alike_is_not_taken_for_theirs(manager):
+    kind = ContentType.objects.get_for_model(User)
+    entry = LogEntry.objects.create(
+        user=manager, content_type=kind, object_id="1", object_repr="jim@example.org", action_flag=2
+    )
+    delete_account(UserFactory(email="m@example.org"))
+    entry.refresh_from_db()
+    assert entry.object_repr == "jim@example.org"

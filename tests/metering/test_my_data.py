@@ -127,6 +127,18 @@ def test_who_i_am(resident, tenancy, manager, neighbour, as_resident):
     assert account["two_factor"] is False
 
 
+def test_a_slow_download_does_not_go_on_into_the_next_households_time(resident, meter, monkeypatch):
+    monkeypatch.setattr("metering.my_data.PIECE_BYTES", 1)
+    take(meter, timezone.now() - dt.timedelta(minutes=1), power=1111.0)
+    pieces = my_data(resident)
+    begun = next(pieces)
+    take(meter, timezone.now() + dt.timedelta(seconds=1), power=77777.0)
+    archive = zipfile.ZipFile(io.BytesIO(begun + b"".join(pieces)))
+    content = archive.read("readings/house_101_2025-01-01.csv").decode()
+    assert "1111.0" in content
+    assert "77777" not in content
+
+
 def test_who_looked(as_manager, resident, neighbour, meter):
     reading = take(meter, timezone.now())[0]
     as_manager.get(f"/admin/metering/reading/{reading.pk}/change/")
