@@ -4,7 +4,10 @@ import re
 import signal
 from itertools import product
 
+import pytest
 from playwright.sync_api import expect
+
+pytestmark = pytest.mark.sqlite
 
 EXAMPLE = '{"voltage": 220.5, "current": 2.3, "apartment": "101", "floor": "1"}'
 TOPIC = "electricity/house/floor/101"

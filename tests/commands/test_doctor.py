@@ -63,6 +63,7 @@ def look(settings, db):
 IN_FLIGHT, KEPT = "messages in flight", "messages kept for a listener that is away"
 
 
+@pytest.mark.sqlite
 class TestLimits:
     def test_as_shipped_with_riser_they_are_well(self, deployed, look):
         found = look(deployed)
@@ -110,6 +111,7 @@ class TestLimits:
         assert b"riser-doctor" not in (tmp_path / "mosquitto.db").read_bytes()
 
 
+@pytest.mark.sqlite
 class TestLogin:
     def test_a_wrong_password(self, deployed, look):
         (found,) = look(deployed, password="wrong").values()

@@ -10,6 +10,8 @@ import pytest
 from tests.broker import Broker, answers, free_port
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def ports():

@@ -9,6 +9,8 @@ from tests.fakes import NOON
 from tests.installation import run_manage
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def demo(installation):

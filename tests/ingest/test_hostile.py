@@ -11,6 +11,8 @@ from tests.deploy.shipped import Client
 from tests.ingest.loose_broker import LooseBroker
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.sqlite
+
 TEXTS = {
     "script": "<script>alert(document.cookie)</script>",
     "formula": "=cmd|'/C calc'!A0",

@@ -33,7 +33,7 @@ for_residents, for_strangers = load(with_login=False), load(with_login=True)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # The same examples in every run.
-bounded = settings(max_examples=60, derandomize=True, database=None, deadline=None,
+bounded = settings(max_examples=25, derandomize=True, database=None, deadline=None,
                    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])  # fmt: skip
 
 
