@@ -9,13 +9,14 @@ from playwright.sync_api import expect
 from tests.browser.test_csp import log_in
 from tests.factories import PASSWORD
 
+pytestmark = pytest.mark.sqlite
+
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 FILL = """
 from django.utils import timezone
 from accounts.models import *
 from metering.models import *
 
-pytestmark = pytest.mark.sqlite
 texts = {texts}
 building = Building.objects.get()
 person = User.objects.create_user(texts["email"], {password!r}, is_superuser=True)
