@@ -5,7 +5,7 @@ PY := .venv/bin/python
 .PHONY: help setup run test test-faults test-faults-sqlite bench lint format lock
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## .venv, front-end packages, .env, database: what run and test begin with
 	@sh scripts/setup.sh
