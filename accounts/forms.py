@@ -18,16 +18,21 @@ from accounts.models.invitation import InvitationGone
 from accounts.text import refuse_hidden
 
 
+def lay_out(form: Any) -> None:
+    """Make a form, one of allauth's as well, look like all others."""
+    form.helper = FormHelper()
+    form.helper.form_tag = False
+    form.helper.disable_csrf = True
+    for field in form.fields.values():
+        field.widget.attrs.pop("placeholder", None)
+
+
 class PageForm(forms.Form):
     """A form whose page brings the <form> element and the button."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.helper = FormHelper()
-        self.helper.form_tag = False
-        self.helper.disable_csrf = True
-        for field in self.fields.values():
-            field.widget.attrs.pop("placeholder", None)
+        lay_out(self)
 
 
 def apartment_field(**kwargs: Any) -> forms.CharField:

@@ -3,11 +3,11 @@
 from typing import Any
 
 from allauth.account import views as allauth_views
-from crispy_forms.helper import FormHelper
 from django.http import HttpResponse
 
 from accounts import devices
 from accounts.confirmation import confirm
+from accounts.forms import lay_out
 
 
 class CrispyFormMixin:
@@ -15,11 +15,7 @@ class CrispyFormMixin:
 
     def get_form(self, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(*args, **kwargs)  # type: ignore[misc]
-        form.helper = FormHelper()
-        form.helper.form_tag = False
-        form.helper.disable_csrf = True
-        for field in form.fields.values():
-            field.widget.attrs.pop("placeholder", None)
+        lay_out(form)
         return form
 
 
