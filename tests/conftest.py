@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, settings
 from accounts.models import Apartment, Building, Tenancy, User
 from metering.models import Meter
 from tests.broker import Broker
-from tests.databases import Template, empty_template
+from tests.databases import new_template
 from tests.factories import ApartmentFactory, BuildingFactory, TenancyFactory, UserFactory
-from tests.installation import Installation, migrate
+from tests.installation import Installation, Templates
 from tests.postgres import SERVER
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ T = TypeVar("T")
 settings.register_profile("riser", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("riser")
 
-DATABASE_FIXTURES = {"django_db_setup", "template_database"}
+DATABASE_FIXTURES = {"django_db_setup", "templates"}
 """Whoever uses the database uses one of these."""
 
 
@@ -57,19 +57,18 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="session")
-def template_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
-    """A migrated database to copy: migrating takes longer than most tests."""
-    folder = tmp_path_factory.mktemp("template")
-    template = empty_template(folder)
-    migrate(template.url, folder)
-    yield template
-    template.drop()
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Templates]:
+    """Databases to copy, empty or with a house."""
+    folder = tmp_path_factory.mktemp("templates")
+    made = Templates(new_template(folder), folder)
+    yield made
+    made.drop()
 
 
 @pytest.fixture
-def installation(tmp_path: Path, template_database: Template, broker: Broker) -> Iterator[Installation]:
+def installation(tmp_path: Path, templates: Templates, broker: Broker) -> Iterator[Installation]:
     """Riser's commands as processes, on a database of their own."""
-    with Installation(tmp_path, template_database, broker.port) as made:
+    with Installation(tmp_path, templates, broker.port) as made:
         yield made
 
 

@@ -35,12 +35,15 @@ class Database(Protocol):
 
 
 class Template(Protocol):
-    """A database with all tables and nothing in them, once `url` is migrated."""
+    """A database to copy, which nobody uses meanwhile."""
 
     @property
     def url(self) -> str: ...
 
     def copy(self, folder: Path) -> Database: ...
+
+    def another(self, folder: Path) -> "Template":
+        """A template with the same in it, to add to."""
 
     def drop(self) -> None: ...
 
@@ -78,6 +81,9 @@ class SqliteTemplate(SqliteDatabase):
         with contextlib.closing(sqlite3.connect(self.file)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return SqliteDatabase(Path(shutil.copy(self.file, folder / "riser.sqlite3")))
+
+    def another(self, folder: Path) -> "SqliteTemplate":
+        return SqliteTemplate(self.copy(folder).file)
 
 
 class PostgresDatabase:
@@ -126,9 +132,12 @@ class PostgresTemplate(PostgresDatabase):
     def copy(self, _: Path) -> PostgresDatabase:
         return PostgresDatabase(self.server, template=self.name)
 
+    def another(self, _: Path) -> "PostgresTemplate":
+        return PostgresTemplate(self.server, template=self.name)
 
-def empty_template(folder: Path) -> Template:
-    """On the database that these tests run on."""
+
+def new_template(folder: Path) -> Template:
+    """An empty one, on the database that these tests run on."""
     if server := os.environ.get(SERVER):
         return PostgresTemplate(Server(server))
     return SqliteTemplate(folder / "template.sqlite3")

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.broker import answers, free_port
-from tests.databases import Template
+from tests.databases import Database, Template
 from tests.waiting import wait_for
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -34,12 +34,6 @@ def environment(database_url: str, folder: Path, mqtt_port: int, **more: str) ->
     return os.environ | settings | more
 
 
-def migrate(url: str, folder: Path) -> None:
-    """All tables, and nothing in them."""
-    for command in ("migrate", "createcachetable"):
-        run_manage(environment(url, folder, 1), command)
-
-
 def run_manage(env: dict[str, str], *arguments: str) -> str:
     """Standard output of a command; fails with what it said where it failed."""
     result = subprocess.run(
@@ -47,6 +41,40 @@ def run_manage(env: dict[str, str], *arguments: str) -> str:
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+def import_apartments(env: dict[str, str], folder: Path, numbers: tuple[str, ...]) -> None:
+    """Into the building `house`."""
+    file = folder / "apartments.csv"
+    file.write_text("number,floor\n" + "".join(f"{number},{number[0]}\n" for number in numbers))
+    run_manage(env, "import_apartments", "house", str(file))
+
+
+class Templates:
+    """Databases to copy: Riser's own commands make each once, which takes longer than most tests."""
+
+    def __init__(self, template: Template, folder: Path) -> None:
+        self._folder = folder
+        for command in ("migrate", "createcachetable"):
+            run_manage(environment(template.url, folder, 1), command)
+        self._made: dict[tuple[str, ...], Template] = {(): template}
+
+    def copy(self, folder: Path, *numbers: str) -> Database:
+        """All tables, and nothing in them but the building `house` with these apartments."""
+        if numbers not in self._made:
+            self._made[numbers] = self._with_house(numbers)
+        return self._made[numbers].copy(folder)
+
+    def _with_house(self, numbers: tuple[str, ...]) -> Template:
+        folder = self._folder / str(len(self._made))
+        folder.mkdir()
+        template = self._made[()].another(folder)
+        import_apartments(environment(template.url, folder, 1), folder, numbers)
+        return template
+
+    def drop(self) -> None:
+        for template in self._made.values():
+            template.drop()
 
 
 class Process:
@@ -96,9 +124,10 @@ class Process:
 class Installation:
     """One database, one broker, any number of processes."""
 
-    def __init__(self, folder: Path, template: Template, mqtt_port: int, **settings: str) -> None:
+    def __init__(self, folder: Path, templates: Templates, mqtt_port: int, **settings: str) -> None:
         self.folder = folder
-        self.database = template.copy(folder)
+        self._templates = templates
+        self.database = templates.copy(folder)
         self.env = environment(self.database.url, folder, mqtt_port, **settings)
         self.processes: list[Process] = []
         self.web_port = free_port()
@@ -140,11 +169,15 @@ class Installation:
         return f"http://127.0.0.1:{port}"
 
     def make_house(self, *numbers: str) -> None:
-        """A building `house` with these apartments."""
-        lines = ["number,floor", *(f"{number},{number[0]}" for number in numbers)]
-        file = self.folder / "apartments.csv"
-        file.write_text("\n".join(lines) + "\n")
-        self.manage("import_apartments", "house", str(file))
+        """A building `house` with these apartments, and nothing else."""
+        assert not self.processes, "they would lose their database"
+        self.database.drop()
+        self.database = self._templates.copy(self.folder, *numbers)
+        self.env["DATABASE_URL"] = self.database.url
+
+    def import_apartments(self, *numbers: str) -> None:
+        """Add them to the building `house` while its listener runs."""
+        import_apartments(self.env, self.folder, numbers)
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows as the database's own driver gives them; `?` stands for a parameter."""

@@ -15,7 +15,8 @@ from tests.factories import PASSWORD
 from tests.installation import Installation
 from tests.walls.table import GET
 
-pytestmark = pytest.mark.sqlite
+# One web server for all of them.
+pytestmark = [pytest.mark.sqlite, pytest.mark.xdist_group("headers")]
 
 TLS = {"X-Forwarded-Proto": "https"}
 POLICY = {
@@ -64,14 +65,14 @@ class Visitor:
         )  # fmt: skip
 
 
-def production(folder, template, mqtt_port, **more):
+def production(folder, templates, mqtt_port, **more):
     """An installation with the settings of production and its static files collected."""
     settings = {
         "DEBUG": "off", "ALLOWED_HOSTS": "127.0.0.1", "STATIC_ROOT": str(folder / "static"),
         "REQUIRE_MANAGER_2FA": "off", "DJANGO_SUPERUSER_EMAIL": "root@example.org",
         "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
     }  # fmt: skip
-    made = Installation(folder, template, mqtt_port, **settings | more)
+    made = Installation(folder, templates, mqtt_port, **settings | more)
     made.manage("collectstatic", "--noinput", "--verbosity", "0")
     made.make_house("101", "201")
     made.manage("createsuperuser", "--noinput")
@@ -79,8 +80,8 @@ def production(folder, template, mqtt_port, **more):
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory, template_database):
-    with production(tmp_path_factory.mktemp("production"), template_database, 1) as made:
+def house(tmp_path_factory, templates):
+    with production(tmp_path_factory.mktemp("production"), templates, 1) as made:
         made.start_web()
         yield made
 

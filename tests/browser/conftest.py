@@ -14,10 +14,10 @@ expect.set_options(timeout=20_000)
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args():
-    """The system's Chromium; it asks for no network beyond the page."""
+    """Chromium without windows, from the system; it asks for no network beyond the page."""
     quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-gpu"]
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    return {"executable_path": find("chromium", "chromium"), "args": quiet + sandbox}
+    return {"executable_path": find("chromium-headless-shell", "chromium-headless-shell"), "args": quiet + sandbox}
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from tests.test_headers import production
 from tests.waiting import wait_for
 from tests.walls.table import GET
 
-pytestmark = pytest.mark.sqlite
+# One web server for all of them.
+pytestmark = [pytest.mark.sqlite, pytest.mark.xdist_group("csp")]
 
 ROOT = "root@example.org"
 TOPIC = "electricity/house/floor/101"
@@ -24,10 +25,10 @@ REPORT = """
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory, template_database, broker):
+def house(tmp_path_factory, templates, broker):
     """Production's settings; without TLS, for a browser takes no certificate from a test."""
     folder = tmp_path_factory.mktemp("policy")
-    with production(folder, template_database, broker.port, HTTPS="off") as made:
+    with production(folder, templates, broker.port, HTTPS="off") as made:
         made.start_listener()
         yield made
 

@@ -153,9 +153,9 @@ class TestWithTheListenersLogin:
     """To a broker that names clients after their logins, the doctor is the listener then."""
 
     @pytest.fixture
-    def house(self, tmp_path, template_database, deployed):
+    def house(self, tmp_path, templates, deployed):
         login = {"MQTT_USERNAME": "riser-listener", "MQTT_PASSWORD": LOGINS["riser-listener"]}
-        with Installation(tmp_path, template_database, deployed.port, **login, MQTT_CLIENT_ID="riser-listener") as made:
+        with Installation(tmp_path, templates, deployed.port, **login, MQTT_CLIENT_ID="riser-listener") as made:
             made.make_house("101")
             yield made
 

@@ -215,7 +215,7 @@ def test_systemd_hears_that_it_is_ready_alive_and_how_it_is(house, tmp_path):
 
 def test_meters_of_new_apartments_and_topics_are_heard_without_a_restart(house, broker):
     house.start_listener()
-    house.make_house("101", "201", "301")
+    house.import_apartments("301")
     broker.publish("electricity/house/floor/301", '{"voltage": 230, "current": 1}')
     wait_for(house.readings, "the new apartment's reading is stored")
     assert house.readings() == [("301", 230.0)]

@@ -52,15 +52,13 @@ def start_broker(tmp_path):
 
 
 @pytest.fixture
-def make_house(tmp_path, template_database):
+def make_house(tmp_path, templates):
     """An installation whose listener is on another machine than this broker."""
     made = []
 
     def make(broker, **more):
         login = {"MQTT_USERNAME": LISTENER, "MQTT_PASSWORD": password_of(LISTENER), "MQTT_CLIENT_ID": NAME}
-        made.append(
-            Installation(tmp_path, template_database, broker.inner_tls_port, **login, **{"MQTT_TLS": "on", **more})
-        )
+        made.append(Installation(tmp_path, templates, broker.inner_tls_port, **login, **{"MQTT_TLS": "on", **more}))
         made[0].make_house("101")
         return made[0]
 

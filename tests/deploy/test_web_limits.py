@@ -16,7 +16,8 @@ from tests.factories import PASSWORD
 from tests.installation import PROJECT, Installation, Process, environment, run_manage
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.sqlite
+# One web server for all of them.
+pytestmark = [pytest.mark.sqlite, pytest.mark.xdist_group("web_limits")]
 
 UNIT = PROJECT / "deploy/systemd/riser-web.service"
 LIMIT = 1024 * 1024
@@ -46,11 +47,11 @@ def production(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory, template_database, production):
+def site(tmp_path_factory, templates, production):
     """A web server with one resident."""
     folder = tmp_path_factory.mktemp("site")
     command = shlex.split(re.search(r"^ExecStart=\S+python (.*)$", UNIT.read_text(), re.MULTILINE)[1])
-    with Installation(folder, template_database, 1, **production) as made:
+    with Installation(folder, templates, 1, **production) as made:
         command[command.index("--port") + 1] = str(made.web_port)
         made.manage("shell", "-c", RESIDENT)
         made.web = Process([sys.executable, *command], made.env, folder / "web.log")

@@ -8,25 +8,19 @@ from typing import Any
 import pytest
 
 from tests.broker import Broker
-from tests.databases import Template, empty_template
 from tests.faults.publisher import APARTMENTS
 from tests.faults.trial import Trial
-from tests.installation import Installation, environment, migrate, run_manage
+from tests.installation import Installation, Templates
 
 COLUMNS = ("published", "stored", "distinct", "lost", "sent again", "recognised", "faults", "seconds", "peak MiB")
 
 
-@pytest.fixture(scope="session")
-def template_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
-    """A migrated database with a house in it, to copy."""
-    folder = tmp_path_factory.mktemp("template")
-    template = empty_template(folder)
-    migrate(template.url, folder)
-    (folder / "apartments.csv").write_text("number,floor\n" + "".join(f"{number},1\n" for number in APARTMENTS))
-    settings = environment(template.url, folder, 1)
-    run_manage(settings, "import_apartments", "house", str(folder / "apartments.csv"))
-    yield template
-    template.drop()
+@pytest.fixture
+def installation(tmp_path: Path, templates: Templates, broker: Broker) -> Iterator[Installation]:
+    """The house that the publisher publishes for."""
+    with Installation(tmp_path, templates, broker.port) as made:
+        made.make_house(*APARTMENTS)
+        yield made
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def test_apartment_made_while_its_meter_publishes(trial):
     listener = trial.listen()
     publisher = trial.stream(range(readings), rate=1000, message=topic)
     wait_for(lambda: trial.state()["rejected"] > 500, "readings of nobody are refused")
-    trial.house.make_house("401")
+    trial.house.import_apartments("401")
     published = len(publisher.acknowledged)
     trial.faults += 1
     publisher.finish()

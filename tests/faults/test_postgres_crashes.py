@@ -4,7 +4,7 @@ import pytest
 
 from tests.databases import PostgresTemplate
 from tests.faults.publisher import APARTMENTS
-from tests.installation import Installation, migrate
+from tests.installation import Installation, Templates
 from tests.postgres import Cluster
 
 pytestmark = [
@@ -22,9 +22,7 @@ def cluster():
 
 @pytest.fixture
 def installation(tmp_path, broker, cluster):
-    template = PostgresTemplate(cluster)
-    migrate(template.url, tmp_path)
-    with Installation(tmp_path, template, broker.port) as made:
+    with Installation(tmp_path, Templates(PostgresTemplate(cluster), tmp_path), broker.port) as made:
         made.make_house(*APARTMENTS)
         yield made
 
