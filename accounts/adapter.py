@@ -97,7 +97,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **kwargs)
-        devices.remember(response, user.email)
+        devices.remember(response, user)
         return response
 
     def get_reset_password_from_key_url(self, key: str) -> str:

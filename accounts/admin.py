@@ -1,6 +1,6 @@
 """The building manager's and the superuser's view of buildings, apartments and people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
@@ -19,6 +19,7 @@ from django.template.response import TemplateResponse
 
 from accounts import qr
 from accounts.access import user_of
+from accounts.confirmation import confirm
 from accounts.models import AccessRecord, Apartment, Building, Invitation, JoinRequest, Tenancy, User
 from accounts.scoped_admin import ReadOnlyAdmin
 from accounts.trace import held_since, when_they_came
@@ -249,6 +250,15 @@ class TenancyAdmin(TracedAdmin):
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Tenancy]:
         return super().get_queryset(request).prefetch_related("residents")
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        lived_in = Tenancy.history.model.residents.filter(history__id__in=[tenancy.pk for tenancy in objs])
+        homes = set(lived_in.values_list("history__id", flat=True))
+        if not homes:
+            return super().get_deleted_objects(objs, request)
+        # Who looked at their readings would be deleted with it.
+        kept = [f"{tenancy}: fill in when they moved out instead" for tenancy in objs if tenancy.pk in homes]
+        return [], {}, set(), kept
+
     @admin.display(description="residents")
     def people(self, tenancy: Tenancy) -> str:
         return ", ".join(str(user) for user in tenancy.residents.all())
@@ -283,6 +293,12 @@ class InvitationAdmin(TracedAdmin):
         return TemplateResponse(request, "admin/accounts/invitation/link.html", context)
 
 
+UNPROVEN = (
+    "the email address is not confirmed and may be a stranger's. Let them open the link in their mail. Or ask them "
+    "whether the address is theirs, choose that you did, and approve then."
+)
+
+
 @admin.register(JoinRequest)
 class JoinRequestAdmin(ReadOnlyAdmin):
     """Approve or refuse people who registered without an invitation."""
@@ -294,7 +310,7 @@ class JoinRequestAdmin(ReadOnlyAdmin):
     list_select_related = ("user", "decided_by")
     fields = ("user", "address", "apartment", "lives_there_now", "created_at", "state", "decided_at", "decided_by")
     readonly_fields = ("address", "lives_there_now")
-    actions = ("join_household", "move_in", "refuse")
+    actions = ("join_household", "move_in", "vouch", "refuse")
     change_form_template = "admin/accounts/joinrequest/change_form.html"
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[JoinRequest]:
@@ -313,20 +329,33 @@ class JoinRequestAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Approve: joins the household that lives there now", permissions=["view"])
     def join_household(self, request: HttpRequest, rows: models.QuerySet[JoinRequest]) -> None:
-        self._decide(request, rows, JoinRequest.join_household, "approved")
+        self._decide(request, self._proven(request, rows), JoinRequest.join_household, "approved")
 
     @admin.action(description="Approve: new household from today, the one before it ends", permissions=["view"])
     def move_in(self, request: HttpRequest, rows: models.QuerySet[JoinRequest]) -> None:
-        self._decide(request, rows, JoinRequest.move_in, "approved")
+        self._decide(request, self._proven(request, rows), JoinRequest.move_in, "approved")
+
+    @admin.action(description="I asked them: the email address is theirs", permissions=["view"])
+    def vouch(self, request: HttpRequest, rows: models.QuerySet[JoinRequest]) -> None:
+        for row in rows:
+            confirm(row.user)
+            self.log_change(request, row, "Vouched for the email address.")
+            self.message_user(request, f"{row.user}: confirmed by you.", messages.SUCCESS)
 
     @admin.action(description="Refuse", permissions=["view"])
     def refuse(self, request: HttpRequest, rows: models.QuerySet[JoinRequest]) -> None:
         self._decide(request, rows, JoinRequest.refuse, "refused")
 
+    def _proven(self, request: HttpRequest, rows: models.QuerySet[Any]) -> list[JoinRequest]:
+        """Those whose address is known to be theirs: an approval must not let a stranger in under another's name."""
+        for row in rows.filter(is_unproven=True):
+            self.message_user(request, f"{row} is not approved: {UNPROVEN}", messages.ERROR)
+        return list(rows.filter(is_unproven=False))
+
     def _decide(
         self,
         request: HttpRequest,
-        rows: models.QuerySet[JoinRequest],
+        rows: Iterable[JoinRequest],
         decide: Callable[[JoinRequest, User], bool],
         word: str,
     ) -> None:

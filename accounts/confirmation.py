@@ -10,18 +10,17 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.text import mailbox_of
 
 
 def awaits_confirmation(user: User) -> bool:
     """Whether the account must prove its address before it gets in.
 
-    It was registered by somebody unknown, and no manager has vouched for it by an invitation, by an
-    approval or by making it one of theirs.
+    It was registered by somebody unknown, and nobody has vouched for the address or made it a manager.
     """
     unproven = EmailAddress.objects.filter(user=user.pk, email=user.email, verified=False)
     waiting: bool = unproven.filter(
         user__join_requests__isnull=False,
-        user__tenancies__isnull=True,
         user__managed_buildings__isnull=True,
         user__is_superuser=False,
     ).exists()
@@ -29,7 +28,7 @@ def awaits_confirmation(user: User) -> bool:
 
 
 def confirm(user: User) -> None:
-    """Note that whoever reads the mailbox is the owner of the account."""
+    """Note that the mailbox is its owner's: they read a mail of ours, or a manager asked them."""
     EmailAddress.objects.filter(user=user, email=user.email).update(verified=True)
 
 
@@ -38,7 +37,7 @@ def write_to_registrant(request: HttpRequest, email: str, *, invited: bool) -> N
 
     None where the address has had as many as it may have: nobody's mailbox is to be flooded from here.
     """
-    if not ratelimit.consume(request, action="confirm_email", key=email):
+    if not ratelimit.consume(request, action="confirm_email", key=mailbox_of(email)):
         return
     user = User.objects.get(email=email)
     context: dict[str, Any] = {"invited": invited}

@@ -4,14 +4,13 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 from django.contrib.admin.utils import display_for_field
 from django.db import models
 from simple_history.utils import get_m2m_reverse_field_name
 
-from accounts.models import Tenancy, User
+from accounts.models import User
 from accounts.trace import FORGOTTEN
 
 EMPTY = "–"
@@ -170,12 +169,3 @@ class Words:
         for members in self._members.values():
             found[User] |= {pk for row in members.values() for pk in row}
         return found
-
-
-def household_changes(tenancy: Tenancy) -> list[Entry]:
-    """Who was let into a household or taken out of it, newest first; for the people of that household."""
-    records = list(tenancy.history.all())
-    reader = Reader(may_name=set, unnamed=FORGOTTEN, name_rows=lambda model, pks: {}, say=say_value)
-    words = Words(records, reader)
-    entries = [words.entry(record, before) for record, before in pairwise(records)]
-    return [entry for entry in entries if any(change.added or change.removed for change in entry.changes)]

@@ -1,6 +1,7 @@
 """Text that one person writes and others read."""
 
 import re
+import unicodedata
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -43,3 +44,9 @@ def refuse_hidden_in(row: Any, *fields: str) -> None:
             errors[name] = error
     if errors:
         raise ValidationError(errors)
+
+
+def mailbox_of(address: str) -> str:
+    """The mailbox that an email address leads to, however it is spelled: one for a+1@example.org and A@example.org."""
+    local, _, domain = unicodedata.normalize("NFKC", address).lower().rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"

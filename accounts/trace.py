@@ -1,14 +1,15 @@
 """Who looked at a household's data, and forgetting a person who is gone."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import AccessRecord, Building, Invitation, JoinRequest, Tenancy, User
+from accounts.models import AccessRecord, Apartment, Building, Invitation, JoinRequest, Tenancy, User
+from accounts.models.history import past_states
 
 FORGOTTEN = "an account that was deleted"
 
@@ -19,25 +20,48 @@ def record_access(viewer: User, seen: Collection[tuple[int | None, dt.datetime]]
     Call it before anything is shown, and show nothing where it raises. The viewer's own tenancies and
     times in which nobody lived there leave no record.
     """
-    apartments = {apartment for apartment, _ in seen} - {None}
-    households = Tenancy.objects.filter(apartment__in=apartments).exclude(residents=viewer)
-    found = [
-        tenancy
-        for tenancy in households.select_related("apartment__building")
-        if any(tenancy.apartment_id == apartment and tenancy.covers(instant) for apartment, instant in seen)
-    ]
+    found = _households(seen)
+    own = set(Tenancy.objects.filter(pk__in=found, residents=viewer).values_list("pk", flat=True))
     now = timezone.now()
     role = AccessRecord.Role.ADMINISTRATOR if viewer.is_superuser else AccessRecord.Role.MANAGER
     hour = now.replace(minute=0, second=0, microsecond=0)
     AccessRecord.objects.bulk_create(
         [
-            AccessRecord(tenancy=tenancy, viewer=viewer, role=role, what=what, hour=hour, first_at=now, last_at=now)
-            for tenancy in found
+            AccessRecord(tenancy_id=pk, viewer=viewer, role=role, what=what, hour=hour, first_at=now, last_at=now)
+            for pk in sorted(found - own)
         ],
         update_conflicts=True,
         unique_fields=["tenancy", "viewer", "what", "hour"],
         update_fields=["last_at"],
     )
+
+
+def _households(seen: Collection[tuple[int | None, dt.datetime]]) -> set[int]:
+    """The tenancies whose time this is or was, by their ids.
+
+    What was measured while a tenancy lasted stays that household's business: its dates may have been
+    changed since, and may be changed back after the look.
+    """
+    apartments = {pk for pk, _ in seen if pk is not None}
+    spans: list[tuple[Tenancy, dt.datetime | None]]
+    spans = [(tenancy, None) for tenancy in Tenancy.objects.filter(apartment__in=apartments)]
+    spans += _past_states(Tenancy.history.filter(apartment__in=apartments).values("id"))
+    homes = Apartment.objects.select_related("building").in_bulk(apartments)
+    found = set()
+    for tenancy, end in spans:
+        if tenancy.apartment_id not in homes:
+            continue
+        tenancy.apartment = homes[tenancy.apartment_id]
+        instants = (instant for apartment, instant in seen if apartment == tenancy.apartment_id)
+        if any((end is None or instant < end) and tenancy.covers(instant) for instant in instants):
+            found.add(tenancy.pk)
+    return found
+
+
+def _past_states(ids: QuerySet[Any]) -> Iterator[tuple[Any, dt.datetime]]:
+    """What these tenancies were, each with the time until which they were that."""
+    records = Tenancy.history.filter(id__in=ids).filter(id__in=Tenancy.objects.values("pk"))
+    return ((record.instance, until) for record, until in past_states(records))
 
 
 def forget_person(user: User) -> None:

@@ -220,6 +220,7 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed_device": "5/5m/key",
     "confirm_email": "1/3m/key,10/d/key",
     "reset_password": "20/m/ip,5/h/key",
+    "reset_password_mailbox": "5/h/key",
     # Whoever finds an open page must not be able to guess the password there.
     "reauthenticate": "5/5m/user",
     "change_password": "5/5m/user",

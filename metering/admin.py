@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest
@@ -157,6 +158,14 @@ class SavedFilter(admin.SimpleListFilter):
         return queryset.saved() if self.value() == "yes" else queryset
 
 
+class ReadingList(ChangeList):
+    """A list that cannot be sorted: what the address asks for would sort millions of rows."""
+
+    def get_ordering(self, request: HttpRequest, queryset: models.QuerySet[Reading]) -> list[Any]:
+        # The method of the model's admin, and never the address's ?o=
+        return [*self.model_admin.get_ordering(request)]
+
+
 @admin.register(Reading)
 class ReadingAdmin(ReadOnlyAdmin):
     """Readings, newest first; quick on a table of millions. Whose they are gets to know who saw them."""
@@ -169,6 +178,9 @@ class ReadingAdmin(ReadOnlyAdmin):
     paginator = CappedPaginator
     show_full_result_count = False
     sortable_by = ()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ReadingList
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Along the index that suits what is asked for, so that a page costs a page."""
@@ -245,10 +257,20 @@ class RejectedMessageAdmin(ReadOnlyAdmin):
         self._record(request, [message] if message else [])
         return message
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        # The page that asks whether to delete them names them.
+        self._record(request, list(objs))
+        return super().get_deleted_objects(objs, request)
+
     def _record(self, request: HttpRequest, shown: list[RejectedMessage]) -> None:
         """A refused message may well hold what a household's meter measured."""
         homes = Meter.objects.homes_behind({message.topic for message in shown})
-        seen = {(home, message.received_at) for message in shown for topic, home in homes if topic == message.topic}
+        seen = {
+            (home.apartment_id, message.received_at)
+            for message in shown
+            for home in homes
+            if home.topic == message.topic and (home.until is None or message.received_at < home.until)
+        }
         record_access(user_of(request), seen, AccessRecord.What.REJECTED)
 
     @admin.display(description="message")

@@ -41,7 +41,7 @@ join_requests.json   apartments you asked to join, and what was decided
 invitations.json     invitations you used
 access_records.json  who looked at your readings, and when
 saved_readings.json  readings that you or somebody of your household saved, with their notes
-readings/            one file for each time in an apartment: BUILDING_APARTMENT_MOVED-IN.csv
+readings/            one file for each time in an apartment: "BUILDING APARTMENT MOVED-IN.csv"
 
 Days are those of the building. Times are ISO 8601: in readings with the building's offset from UTC, elsewhere in UTC.
 
@@ -84,7 +84,8 @@ def my_data(user: User) -> Iterator[bytes]:
     residences = [Residence.of(tenancy) for tenancy in Tenancy.objects.of(user)]
     archive.add(_saved_readings(user, residences, asked_at), "saved_readings.json")
     for residence in residences:
-        name = f"{residence.building.slug}_{residence.apartment.number}_{residence.tenancy.moved_in}"
+        # A blank stands in no slug and in no number: two homes never have one name.
+        name = f"{residence.building.slug} {residence.apartment.number} {residence.tenancy.moved_in}"
         archive.add(_csv(user, residence, asked_at), f"readings/{name}.csv")
     yield from _pieces(archive)
 

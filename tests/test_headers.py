@@ -188,7 +188,7 @@ def test_cookies_are_for_this_host_over_tls_and_not_for_scripts(house):
     visitor = Visitor(house.web_port)
     assert visitor.fill_in("/login", email="root@example.org", password=PASSWORD).status == 302
     cookies = {name: morsel for cookie in visitor.set_cookies for name, morsel in SimpleCookie(cookie).items()}
-    assert {"__Host-sessionid", "__Host-csrftoken"} <= set(cookies)
+    assert {"__Host-sessionid", "__Host-csrftoken", "__Host-device"} <= set(cookies)
     for morsel in cookies.values():
         assert (morsel["secure"], morsel["httponly"], morsel["samesite"]) == (True, True, "Lax")
         assert (morsel["path"], morsel["domain"]) == ("/", "")

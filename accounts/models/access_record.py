@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
+from accounts.models.membership import memberships
 from accounts.models.tenancy import Tenancy
 
 if TYPE_CHECKING:
@@ -15,8 +17,15 @@ class AccessRecordQuerySet(models.QuerySet["AccessRecord"]):
     """Access records."""
 
     def visible_to(self, user: "User") -> Self:
-        """Those of the user's own tenancies, past ones included, newest first."""
-        return self.filter(tenancy__residents=user).select_related("tenancy__apartment__building", "viewer")
+        """Those of the user's own tenancies, newest first.
+
+        Past ones included, and those the user was taken out of: up to that moment.
+        """
+        own = Q(tenancy__in=Tenancy.objects.filter(residents=user))
+        for membership in memberships(user):
+            if membership.until:
+                own |= Q(tenancy=membership.tenancy_id, first_at__lte=membership.until)
+        return self.filter(own).select_related("tenancy__apartment__building", "viewer")
 
 
 class AccessRecord(models.Model):

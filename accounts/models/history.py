@@ -1,6 +1,9 @@
 """The history that a model keeps of its rows: who changed one, when, and what it was then."""
 
 import copy
+import datetime as dt
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from django.db import models
@@ -95,6 +98,13 @@ def record_change(row: Any, by: Any = None) -> None:
     """Write the history of a row that an UPDATE has just changed; `by` whom, else by who is logged in."""
     row.refresh_from_db()
     type(row).history.bulk_history_create([row], update=True, default_user=by)
+
+
+def past_states(records: models.QuerySet[Any]) -> Iterator[tuple[Any, dt.datetime]]:
+    """Those of whole histories that do not hold any more, each with the time until which it held."""
+    for record, newer in pairwise(records.order_by("id", "history_date", "history_id")):
+        if newer.id == record.id:
+            yield record, newer.history_date
 
 
 def begin_history(apps: Any, label: str, people: str = "") -> None:

@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.access import user_of
-from accounts.history_words import household_changes
-from accounts.models import AccessRecord, Tenancy
+from accounts.household_changes import household_changes
+from accounts.models import AccessRecord
 
 PAGE_SIZE = 50
 
@@ -18,11 +18,12 @@ PAGE_SIZE = 50
 def access_records(request: HttpRequest) -> HttpResponse:
     """Every look at the readings of my own tenancies, whoever of the household asks."""
     user = user_of(request)
-    homes = list(Tenancy.objects.of(user))
+    records, changes = AccessRecord.objects.visible_to(user), household_changes(user)
+    looked_at = records.order_by().values_list("tenancy__apartment", flat=True).distinct()
+    homes = {*looked_at, *(change.apartment.pk for change in changes)}
     context = {
-        "page": Paginator(AccessRecord.objects.visible_to(user), PAGE_SIZE).get_page(request.GET.get("page")),
+        "page": Paginator(records, PAGE_SIZE).get_page(request.GET.get("page")),
+        "changes": changes,
         "several_homes": len(homes) > 1,
-        # Who is let in as a resident sees the readings without a look being written down.
-        "household": [(entry, home.apartment.building.timezone) for home in homes for entry in household_changes(home)],
     }
     return render(request, "accounts/access_records.html", context)

@@ -3,11 +3,14 @@
 from typing import Any
 
 from allauth.account import views as allauth_views
+from allauth.core import ratelimit
 from django.http import HttpResponse
 
 from accounts import devices
+from accounts.access import user_of
 from accounts.confirmation import confirm
 from accounts.forms import lay_out
+from accounts.text import mailbox_of
 
 
 class CrispyFormMixin:
@@ -23,6 +26,12 @@ class PasswordResetView(CrispyFormMixin, allauth_views.PasswordResetView):
     """Ask for a link by email."""
 
     template_name = "accounts/password_reset.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        mailbox = mailbox_of(form.cleaned_data["email"])
+        refusal = ratelimit.consume_or_429(self.request, action="reset_password_mailbox", key=mailbox)
+        response: HttpResponse = refusal or super().form_valid(form)
+        return response
 
 
 class PasswordResetDoneView(allauth_views.PasswordResetDoneView):
@@ -40,7 +49,7 @@ class PasswordResetFromKeyView(CrispyFormMixin, allauth_views.PasswordResetFromK
         response: HttpResponse = super().form_valid(form)
         # Who reads the mailbox is the owner of the address, and is let in here whoever else goes on guessing.
         confirm(self.reset_user)
-        devices.remember(response, self.reset_user.email)
+        devices.remember(response, self.reset_user)
         return response
 
 
@@ -54,3 +63,9 @@ class PasswordChangeView(CrispyFormMixin, allauth_views.PasswordChangeView):
     """Choose another password while logged in."""
 
     template_name = "accounts/password_change.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        # The cookie from before ends with the old password.
+        devices.remember(response, user_of(self.request))
+        return response

@@ -94,6 +94,7 @@ class DatabaseStore:
         self._in_doubt: set[tuple[int, int]] = set()
         self._valid_from = 0
         self._stale_page: int | None = None
+        self._refused_since_trim = 0
         bound_waiting(connection.vendor, connection.settings_dict["OPTIONS"])
 
     def save(self, batch: list[Decoded]) -> None:
@@ -242,7 +243,7 @@ class DatabaseStore:
         if not refused:
             return
         buildings = dict(Building.objects.values_list("slug", "pk"))
-        rows = RejectedMessage.objects.bulk_create(
+        RejectedMessage.objects.bulk_create(
             RejectedMessage(
                 received_at=item.delivery.received_at,
                 topic=printable(item.delivery.topic[:KEPT_TOPIC_CHARACTERS]),
@@ -250,10 +251,14 @@ class DatabaseStore:
                 payload=item.delivery.payload[:KEPT_PAYLOAD_BYTES],
                 reason=printable(item.problem.reason[:200]),
             )
-            for item in refused[-settings.MAX_REJECTED_MESSAGES :]
+            for item in _newest_of_each_topic(refused)[-settings.MAX_REJECTED_MESSAGES :]
         )
-        newest = max(row.pk for row in rows)
-        RejectedMessage.objects.filter(pk__lte=newest - settings.MAX_REJECTED_MESSAGES).delete()
+        # Not with every batch: the whole table is ranked for it.
+        self._refused_since_trim += len(refused)
+        if self._refused_since_trim >= RejectedMessage.MOST_OF_ONE_TOPIC:
+            RejectedMessage.objects.beyond_the_share_of_a_topic().delete()
+            self._refused_since_trim = 0
+        RejectedMessage.objects.beyond(settings.MAX_REJECTED_MESSAGES).delete()
 
     def _count(self, batch: list[Decoded], outcome: Outcome) -> ListenerState:
         """Bring this listener's row up to date; no other listener writes to it. Returns the row as it is then."""
@@ -279,6 +284,17 @@ class DatabaseStore:
         if not entries:
             return None
         return JournalPage.objects.create(listener=self._state, entries=entries).pk
+
+
+def _newest_of_each_topic(refused: list[Refused]) -> list[Refused]:
+    """As many of one topic as are kept: one meter must not push out what the others sent."""
+    kept: list[Refused] = []
+    found: Counter[str] = Counter()
+    for item in reversed(refused):
+        found[item.delivery.topic] += 1
+        if found[item.delivery.topic] <= RejectedMessage.MOST_OF_ONE_TOPIC:
+            kept.append(item)
+    return kept[::-1]
 
 
 def _building_of(topic: str, buildings: dict[str, int]) -> int | None:

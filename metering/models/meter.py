@@ -1,5 +1,8 @@
 """Meters: which device measured what, from when until when."""
 
+import datetime as dt
+from dataclasses import dataclass
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -8,7 +11,7 @@ from django.utils import timezone
 from simple_history.utils import bulk_create_with_history
 
 from accounts.models import Apartment, Building
-from accounts.models.history import History
+from accounts.models.history import History, past_states
 from accounts.text import refuse_hidden_in
 from metering.ingest.decoders import DECODERS, NATIVE
 from metering.ingest.topics import PREFIX, native_topic, parse_native, valid_topic
@@ -22,6 +25,15 @@ def validate_meter_topic(topic: str) -> None:
         raise ValidationError(problem)
 
 
+@dataclass(frozen=True)
+class Home:
+    """An apartment that publishes to a topic; until when, where it does not any more."""
+
+    topic: str
+    apartment_id: int
+    until: dt.datetime | None = None
+
+
 class MeterQuerySet(models.QuerySet["Meter"]):
     """Meters."""
 
@@ -33,13 +45,28 @@ class MeterQuerySet(models.QuerySet["Meter"]):
         made: list[Meter] = bulk_create_with_history(meters, Meter)
         return made
 
-    def homes_behind(self, topics: set[str]) -> list[tuple[str, int]]:
-        """Which apartments publish to these topics: pairs of a topic and an apartment's id."""
-        own = self.filter(topic__in=topics, apartment__isnull=False).values_list("topic", "apartment_id")
-        native = {topic: address for topic in topics if (address := parse_native(topic))}
-        flats = Apartment.objects.filter(number__in={address.apartment for address in native.values()})
-        places = {(slug, number): pk for slug, number, pk in flats.values_list("building__slug", "number", "pk")}
-        return [*own, *((topic, places[address]) for topic, address in native.items() if address in places)]
+    def homes_behind(self, topics: set[str]) -> list[Home]:
+        """Which apartments publish to these topics, or did before a meter or an apartment was changed."""
+        meters = self.filter(topic__in=topics, apartment__isnull=False)
+        found = [Home(topic, home) for topic, home in meters.values_list("topic", "apartment_id")]
+        once = Meter.history.filter(topic__in=topics).values("id")
+        for record, until in past_states(Meter.history.filter(id__in=once)):
+            if record.topic in topics and record.apartment_id:
+                found.append(Home(record.topic, record.apartment_id, until))
+        return found + self._native_homes(topics)
+
+    def _native_homes(self, topics: set[str]) -> list[Home]:
+        numbers = {address.apartment for topic in topics if (address := parse_native(topic))}
+        slugs = dict(Building.objects.values_list("pk", "slug"))
+        flats = [(flat, None) for flat in Apartment.objects.filter(number__in=numbers)]
+        once = Apartment.history.filter(number__in=numbers).values("id")
+        past = [(record.instance, until) for record, until in past_states(Apartment.history.filter(id__in=once))]
+        homes = [
+            Home(native_topic(slugs[flat.building_id], flat.number), flat.pk, until)
+            for flat, until in flats + past
+            if flat.building_id in slugs
+        ]
+        return [home for home in homes if home.topic in topics]
 
 
 class Meter(models.Model):

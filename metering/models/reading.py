@@ -95,8 +95,10 @@ class Reading(models.Model):
         return f"{self.meter_id} at {self.taken_at:%Y-%m-%d %H:%M:%S} UTC: {self.power:.0f} W"
 
     def save_for(self, user: User, note: str, now: dt.datetime) -> None:
-        """Keep this reading for a resident. Saving it again changes the note, if there is a new one."""
+        """Keep this reading for a resident. Saving it again with a note replaces the note and whose it is."""
+        note = note.strip()
         self.saved_at = self.saved_at or now
-        self.saved_by = self.saved_by or user
-        self.note = note.strip() or self.note
+        if note or self.saved_by is None:
+            self.saved_by = user
+        self.note = note or self.note
         self.save(update_fields=["saved_at", "saved_by", "note"])

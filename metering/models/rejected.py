@@ -1,6 +1,10 @@
 """Messages that can never be stored, kept for the manager to see."""
 
+from typing import Self
+
 from django.db import models
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
 
 from accounts.models import Building
 from accounts.text import escape
@@ -10,14 +14,32 @@ KEPT_PAYLOAD_BYTES = 4096
 KEPT_TOPIC_CHARACTERS = 256
 
 
+class RejectedMessageQuerySet(models.QuerySet["RejectedMessage"]):
+    """Refused messages, and which of them are too many."""
+
+    def beyond(self, number: int) -> Self:
+        """All but that many, the newest."""
+        oldest_kept = self.order_by("-pk").values("pk")[max(0, number - 1) : number]
+        return self.filter(pk__lt=oldest_kept)
+
+    def beyond_the_share_of_a_topic(self) -> Self:
+        """Of each topic all but the newest: one meter must not push out what the others sent."""
+        ranked = self.annotate(rank=Window(RowNumber(), partition_by=F("topic"), order_by=F("pk").desc()))
+        return self.filter(pk__in=ranked.filter(rank__gt=RejectedMessage.MOST_OF_ONE_TOPIC).values("pk"))
+
+
 class RejectedMessage(models.Model):
     """A refused message and why. The oldest go when there are too many; every one is counted."""
+
+    MOST_OF_ONE_TOPIC = 100
 
     received_at = InstantField()
     topic = models.CharField(max_length=KEPT_TOPIC_CHARACTERS)
     building = models.ForeignKey(Building, on_delete=models.CASCADE, null=True, related_name="+")
     payload = models.BinaryField(max_length=KEPT_PAYLOAD_BYTES)
     reason = models.CharField(max_length=200)
+
+    objects = RejectedMessageQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]

@@ -1,5 +1,7 @@
 """For operators: is it alive, is it ready, how is it doing?"""
 
+import logging
+
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -10,6 +12,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from metering.metrics import exposition
 from metering.status import status_for
+
+log = logging.getLogger("riser.web")
 
 
 @require_safe
@@ -28,7 +32,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
         executor = MigrationExecutor(connection)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as error:
-        return JsonResponse({"ready": False, "database": str(error)}, status=503)
+        # Anybody may ask; addresses and names are for the log.
+        log.warning("not ready: %s", error)
+        return JsonResponse(
+            {"ready": False, "database": "does not answer: see the log, or manage.py doctor"}, status=503
+        )
     if pending:
         return JsonResponse({"ready": False, "database": "not migrated: run manage.py migrate"}, status=503)
     status = status_for(None, timezone.now())

@@ -120,6 +120,43 @@ class TestWhatIsRecorded:
         as_manager.get(f"/admin/metering/rejectedmessage/{message.pk}/change/")
         assert len(looks()) == 1
 
+    @pytest.mark.parametrize("step", [{}, {"post": "yes"}])
+    def test_refused_messages_that_are_about_to_be_deleted(self, as_manager, building, tenancy, meter, step):
+        topic = "electricity/house/floor/101"
+        message = RejectedMessage.objects.create(
+            received_at=NOW, topic=topic, building=building, payload=b"x", reason="The voltage is 1,500 V."
+        )
+        form = {"action": "delete_selected", "_selected_action": [message.pk]} | step
+        as_manager.post("/admin/metering/rejectedmessage/", form)
+        assert looks() == [(tenancy.pk, "manager@example.org", "manager", "rejected")]
+
+    def test_refused_messages_from_before_the_apartment_was_renamed(
+        self, as_manager, building, tenancy, meter, time_machine
+    ):
+        topic = "electricity/house/floor/101"
+        RejectedMessage.objects.create(received_at=NOW, topic=topic, building=building, payload=b"x", reason="x")
+        time_machine.shift(dt.timedelta(hours=1))
+        apartment = tenancy.apartment
+        apartment.number = "1a"
+        apartment.save()
+        as_manager.get("/admin/metering/rejectedmessage/")
+        assert looks() == [(tenancy.pk, "manager@example.org", "manager", "rejected")]
+        AccessRecord.objects.all().delete()
+        RejectedMessage.objects.update(received_at=NOW + dt.timedelta(hours=2))
+        as_manager.get("/admin/metering/rejectedmessage/")
+        assert looks() == []
+
+    def test_refused_messages_from_before_the_meter_had_another_topic(
+        self, as_root, building, tenancy, meter, time_machine
+    ):
+        RejectedMessage.objects.create(received_at=NOW, topic="old/topic", payload=b"x", reason="x")
+        own = MeterFactory(building=building, apartment=tenancy.apartment, topic="old/topic")
+        time_machine.shift(dt.timedelta(hours=1))
+        own.topic = "new/topic"
+        own.save()
+        as_root.get("/admin/metering/rejectedmessage/")
+        assert looks() == [(tenancy.pk, "root@example.org", "administrator", "rejected")]
+
     def test_refused_messages_of_a_meter_with_its_own_topic(self, as_root, building, tenancy):
         MeterFactory(apartment=tenancy.apartment, topic="shelly/7")
         own = {"received_at": NOW, "reason": "Not JSON.", "payload": b"231.25"}

@@ -262,6 +262,17 @@ class TestDevice:
         settings.SESSION_COOKIE_SECURE = True
         assert log_in("resident@example.org")[0].cookies["device"]["secure"]
 
+    def test_it_ends_with_the_password(self, own, resident):
+        """Who once knew the password has no guesses at the new one that others have not."""
+        other, _ = log_in("resident@example.org")
+        form = {"oldpassword": PASSWORD, "password1": "another horse 8", "password2": "another horse 8"}
+        assert other.post("/password", form).status_code == 302
+        other.post("/logout")
+        for _ in range(5):
+            log_in("resident@example.org", "wrong")
+        assert not is_in(log_in("resident@example.org", "another horse 8", client=own)[0])
+        assert is_in(log_in("resident@example.org", "another horse 8", client=other)[0])
+
     def test_the_mailbox_makes_a_new_one(self, attacked):
         client = Client()
         choose_password(client, "resident@example.org", "another horse 8")
@@ -340,6 +351,10 @@ def choose_password(client, email, password):
     return link
 
 
+TAGGED = [f"resident+{number}@example.org" for number in range(8)]
+WIDE = [f"resident@{'example'[:number]}{'ｅｘａｍｐｌｅ'[number:]}.org" for number in range(8)]
+
+
 class TestPasswordReset:
     def test_a_link_comes_by_mail_and_works_once(self, resident):
         client = Client()
@@ -383,6 +398,12 @@ class TestPasswordReset:
         choose_password(Client(), "unconfirmed@example.org", "another horse 8")
         assert not is_in(log_in("unconfirmed@example.org")[0])
         assert is_in(log_in("unconfirmed@example.org", "another horse 8")[0])
+
+    @pytest.mark.parametrize("addresses", [TAGGED, WIDE], ids=["tagged", "wide"])
+    def test_nor_by_other_spellings_of_its_address(self, resident, addresses):
+        for address in addresses:
+            Client().post("/password/reset", {"email": address})
+        assert len(mail.outbox) == 5
 
     def test_no_mailbox_is_flooded(self, resident):
         statuses = [Client().post("/password/reset", {"email": "resident@example.org"}).status_code for _ in range(6)]

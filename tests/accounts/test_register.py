@@ -190,10 +190,27 @@ class TestUnconfirmed:
         assert confirm(password="another horse 8")[1].status_code == 200
         assert is_in(confirm()[0])
 
-    @pytest.mark.parametrize("decide", [JoinRequest.join_household, JoinRequest.move_in])
-    def test_a_manager_who_approves_is_proof_enough(self, registered, manager, decide):
-        decide(JoinRequest.objects.get(), manager)
+    @pytest.mark.parametrize("action", ["join_household", "move_in"])
+    def test_a_manager_does_not_approve_an_address_that_may_be_a_strangers(self, registered, as_manager, action):
+        form = {"action": action, "_selected_action": JoinRequest.objects.get().pk}
+        page = as_manager.post("/admin/accounts/joinrequest/", form, follow=True).content.decode()
+        assert "the email address is not confirmed" in page
+        assert JoinRequest.objects.get().state == "waiting"
+        assert not is_in(log_in())
+        vouch = {"action": "vouch", "_selected_action": JoinRequest.objects.get().pk}
+        assert (
+            "confirmed by you" in as_manager.post("/admin/accounts/joinrequest/", vouch, follow=True).content.decode()
+        )
+        assert "1 approved." in as_manager.post("/admin/accounts/joinrequest/", form, follow=True).content.decode()
         assert is_in(log_in())
+
+    def test_a_manager_sees_who_vouched(self, registered, as_manager):
+        asked = JoinRequest.objects.get()
+        assert "Approve" not in as_manager.get(f"/admin/accounts/joinrequest/{asked.pk}/change/").content.decode()
+        as_manager.post("/admin/accounts/joinrequest/", {"action": "vouch", "_selected_action": asked.pk})
+        page = as_manager.get(f"/admin/accounts/joinrequest/{asked.pk}/history/").content.decode()
+        assert "Vouched for the email address." in page
+        assert "manager@example.org" in page
 
     def test_one_who_refuses_is_not(self, registered, manager):
         JoinRequest.objects.get().refuse(manager)

@@ -207,6 +207,24 @@ def test_only_the_newest_refused_messages_are_kept_and_all_are_counted(store, bu
     assert ListenerState.objects.get().rejected_by_reason == {"missing": 12}
 
 
+def refuse(store, topic, numbers):
+    problem = InvalidMessage("missing", topic)
+    store.save([Refused(delivery(topic=topic, packet_id=number), problem) for number in numbers])
+
+
+@pytest.mark.parametrize("at_once", [150, 1000])
+def test_one_meter_does_not_push_out_what_the_others_sent(store, building, settings, at_once):
+    settings.MAX_REJECTED_MESSAGES = 500
+    other, loud = "electricity/house/floor/201", "electricity/house/floor/101"
+    refuse(store, other, range(1, 4))
+    for start in range(1, 3000, at_once):
+        refuse(store, loud, range(start, start + at_once))
+    assert RejectedMessage.objects.filter(topic=other).count() == 3
+    newest = RejectedMessage.objects.filter(topic=loud)
+    assert newest.count() == 100
+    assert counters()["rejected"] == 3 + 3000
+
+
 def test_retained_messages_without_a_time_are_counted_only(store):
     store.save([Ignored(delivery())])
     assert counters() == {"received": 1, "stored": 0, "duplicates": 0, "ignored": 1, "rejected": 0}

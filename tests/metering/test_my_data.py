@@ -66,11 +66,11 @@ def test_each_tenancy_from_local_midnight_to_local_midnight(moved, meter, neighb
     other = MeterFactory(apartment=neighbour_apartment)
     take(other, end - moment, end)
     files = files_of(moved)
-    assert [row["taken at"] for row in rows_of(files["readings/house_101_2025-03-01.csv"])] == [
+    assert [row["taken at"] for row in rows_of(files["readings/house 101 2025-03-01.csv"])] == [
         "2025-03-01T00:00:00.000000+01:00",
         "2025-03-31T23:59:59.999999+02:00",
     ]
-    assert [row["taken at"] for row in rows_of(files["readings/house_201_2025-04-01.csv"])] == [
+    assert [row["taken at"] for row in rows_of(files["readings/house 201 2025-04-01.csv"])] == [
         "2025-04-01T00:00:00.000000+02:00"
     ]
 
@@ -84,7 +84,7 @@ def test_all_columns_with_their_units(resident, neighbour, meter):
     (theirs,) = take(meter, NOON + dt.timedelta(hours=1))
     theirs.save_for(neighbour, "", NOON)
     take(meter, NOON + dt.timedelta(hours=2))
-    first, second, third = rows_of(files_of(resident)["readings/house_101_2025-01-01.csv"])
+    first, second, third = rows_of(files_of(resident)["readings/house 101 2025-01-01.csv"])
     assert tuple(first) == COLUMNS
     assert tuple(first.values()) == (
         "2026-11-23T13:00:00.000000+01:00", "A-7", "229.5", "-2.25", "-516.4", "0.98", "1234.5",
@@ -100,7 +100,7 @@ def test_a_replaced_meter_and_more_readings_than_one_batch(resident, meter, monk
     instants = [NOON + dt.timedelta(seconds=second) for second in range(7)]
     take(later, *reversed(instants))
     take(meter, *(instant - dt.timedelta(days=1) for instant in instants))
-    rows = rows_of(files_of(resident)["readings/house_101_2025-01-01.csv"])
+    rows = rows_of(files_of(resident)["readings/house 101 2025-01-01.csv"])
     assert len(rows) == 14
     assert rows == sorted(rows, key=lambda row: row["taken at"])
     assert {row["meter"] for row in rows} == {str(meter.pk), str(later.pk)}
@@ -134,7 +134,7 @@ def test_a_slow_download_does_not_go_on_into_the_next_households_time(resident, 
     begun = next(pieces)
     take(meter, timezone.now() + dt.timedelta(seconds=1), power=77777.0)
     archive = zipfile.ZipFile(io.BytesIO(begun + b"".join(pieces)))
-    content = archive.read("readings/house_101_2025-01-01.csv").decode()
+    content = archive.read("readings/house 101 2025-01-01.csv").decode()
     assert "1111.0" in content
     assert "77777" not in content
 
@@ -188,7 +188,7 @@ def test_the_readme_explains_every_file_and_column(resident, meter):
 )
 def test_a_formula_is_inert_in_every_cell_it_could_be_in(resident, meter, note):
     take(meter, NOON, note=note, saved_at=NOON)
-    text = files_of(resident)["readings/house_101_2025-01-01.csv"]
+    text = files_of(resident)["readings/house 101 2025-01-01.csv"]
     (row,) = rows_of(text)
     assert read_back(row["note"]) == note
     line = text.partition("\r\n")[2]
@@ -210,7 +210,7 @@ def test_every_text_can_be_read_back(text):
 
 def test_numbers_stay_numbers(resident, meter):
     take(meter, NOON, current=-1.5, power=-345.0)
-    (row,) = rows_of(files_of(resident)["readings/house_101_2025-01-01.csv"])
+    (row,) = rows_of(files_of(resident)["readings/house 101 2025-01-01.csv"])
     assert (float(row["current (A)"]), float(row["power (W)"])) == (-1.5, -345.0)
 
 
@@ -335,11 +335,11 @@ def test_a_real_server_sends_it_while_it_is_made(installation):
         content += response.read()
     archive = zipfile.ZipFile(io.BytesIO(content))
     assert archive.testzip() is None
-    lines = archive.read("readings/house_101_2026-01-01.csv").count(b"\n")
+    lines = archive.read("readings/house 101 2026-01-01.csv").count(b"\n")
     assert 1000 < lines < READINGS / 2
 
 
 def test_a_household_of_the_future_has_a_file_without_rows(resident, apartment, meter):
     Tenancy.objects.filter(residents=resident).update(moved_in=dt.date(2999, 1, 1))
     take(meter, NOON)
-    assert rows_of(files_of(resident)["readings/house_101_2999-01-01.csv"]) == []
+    assert rows_of(files_of(resident)["readings/house 101 2999-01-01.csv"]) == []

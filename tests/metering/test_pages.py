@@ -72,14 +72,15 @@ class TestOperations:
         assert answer.status_code == 200
         assert answer.json() == {"ready": True, "database": "ok", "listener": "down", "broker": "disconnected"}
 
-    def test_not_ready_without_a_database(self, monkeypatch):
+    def test_not_ready_without_a_database(self, monkeypatch, caplog):
         def away(*_):
-            raise DatabaseError("unable to open database file")
+            raise DatabaseError("connection to server at 10.0.0.5 failed for user riser")
 
         monkeypatch.setattr(operations, "MigrationExecutor", away)
         answer = Client().get("/readyz")
         assert answer.status_code == 503
-        assert answer.json()["database"] == "unable to open database file"
+        assert answer.json()["database"] == "does not answer: see the log, or manage.py doctor"
+        assert "10.0.0.5" in caplog.text
 
     def test_metrics_are_for_configured_addresses(self, settings):
         assert Client().get("/metrics").status_code == 200

@@ -29,7 +29,7 @@ class Rights:
 
 DELETE = ("delete_selected",)
 TAKE_OFF = ("delete_selected", "take_off_two_factor")
-DECIDE = ("delete_selected", "join_household", "move_in", "refuse")
+DECIDE = ("delete_selected", "join_household", "move_in", "vouch", "refuse")
 # fmt: off
 ADMIN = {
     #                                  add        change     delete     actions
