@@ -104,6 +104,12 @@ class AccountAdapter(DefaultAccountAdapter):
         # Links in mails begin with our own address, not with the Host header of whoever asked for the mail.
         return f"{settings.SITE_URL}{urlsplit(super().get_reset_password_from_key_url(key)).path}"
 
+    def send_notification_mail(
+        self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        # Accounts that were made on the server have no address of allauth's.
+        super().send_notification_mail(template_prefix, user, context, email or user.email)
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send, or say in the log why not: the page must not tell by failing that the account exists."""
         try:

@@ -20,6 +20,7 @@ from django.template.response import TemplateResponse
 from accounts import qr
 from accounts.access import user_of
 from accounts.confirmation import confirm
+from accounts.deletion import leaves_no_superuser
 from accounts.models import AccessRecord, Apartment, Building, Invitation, JoinRequest, Tenancy, User
 from accounts.scoped_admin import ReadOnlyAdmin
 from accounts.trace import held_since, when_they_came
@@ -59,9 +60,11 @@ class UserCreationForm(AdminUserCreationForm):
         fields = ("email",)
 
 
-@admin.register(User)
 class UserAdmin(TracedAdmin, DjangoUserAdmin):
-    """Managers see the people of their buildings; only a superuser edits accounts."""
+    """Managers see the people of their buildings; only a superuser edits accounts.
+
+    Metering registers it together with deleting what a person saved.
+    """
 
     add_form = UserCreationForm
     list_display = ("email", "apartment", "is_active", "is_superuser", "two_factor", "last_login")
@@ -123,6 +126,12 @@ class UserAdmin(TracedAdmin, DjangoUserAdmin):
         if "is_active" in form.changed_data:
             # Sessions from before must not come back with the account.
             obj.end_sessions()
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        to_delete, counts, forbidden, protected = super().get_deleted_objects(objs, request)
+        if leaves_no_superuser([user.pk for user in objs]):
+            protected = [*protected, "The last administrator: nobody could name managers any more"]
+        return to_delete, counts, forbidden, protected
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)

@@ -19,7 +19,12 @@ class LastSuperuser(Exception):
 
 def is_last_superuser(user: User) -> bool:
     """Whether nobody else could name managers and make accounts any more."""
-    return user.is_superuser and not _active_superusers().exclude(pk=user.pk).exists()
+    return user.is_superuser and leaves_no_superuser([user.pk])
+
+
+def leaves_no_superuser(gone: list[int]) -> bool:
+    """Whether no superuser would be left without these accounts."""
+    return not _active_superusers().exclude(pk__in=gone).exists()
 
 
 def buildings_left_alone(user: User) -> QuerySet[Building]:

@@ -211,6 +211,8 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 # Visitors' addresses are what uvicorn says (--forwarded-allow-ips): allauth itself trusts no X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = 0
+# A changed password or two-factor is told to the mailbox.
+ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_RATE_LIMITS = {
     # Counted where the password is looked at (login_failed): a limit on every log-in of an address would let
     # one visitor lock out all who share it.

@@ -13,11 +13,12 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from accounts.access import user_of
-from accounts.admin import ApartmentAdmin
-from accounts.models import AccessRecord, Apartment
+from accounts.admin import ApartmentAdmin, UserAdmin
+from accounts.models import AccessRecord, Apartment, User
 from accounts.scoped_admin import ReadOnlyAdmin
 from accounts.trace import record_access
 from accounts.traced_admin import TracedAdmin
+from metering.erasure import delete_person
 from metering.figures import figure
 from metering.models import ListenerState, Meter, Reading, RejectedMessage
 from metering.models.instant import EPOCH
@@ -54,6 +55,18 @@ class ApartmentWithMetersAdmin(ApartmentAdmin):
     def save_model(self, request: HttpRequest, obj: Apartment, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         Meter.objects.ensure_native([obj])
+
+
+@admin.register(User)
+class UserWithReadingsAdmin(UserAdmin):
+    """An account; whoever deletes it, the same goes with it."""
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        delete_person(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[User]) -> None:
+        for user in queryset:
+            delete_person(user)
 
 
 class InstalledFilter(admin.SimpleListFilter):

@@ -4,9 +4,11 @@ import calendar
 import datetime as dt
 from collections.abc import Callable, Iterator
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.access import Residence
@@ -18,6 +20,7 @@ from metering.models.instant import LATEST
 from metering.retention import Chunk
 
 INVITATIONS_KEPT = dt.timedelta(days=365)
+UNCONFIRMED_KEPT = dt.timedelta(days=30)
 NOT_SAVED = {"saved_at": None, "saved_by": None, "note": ""}
 
 
@@ -86,6 +89,24 @@ def erase_invitations(chunk: Chunk) -> Iterator[int]:
     yield from chunk.delete_all(Invitation.objects.filter(expires_at__lt=timezone.now() - INVITATIONS_KEPT))
 
 
+def erase_accounts(chunk: Chunk) -> Iterator[int]:
+    """Those whose address was never confirmed, and those that have belonged nowhere for ERASE_BILLING_AFTER_MONTHS."""
+    now = timezone.now()
+    registered = User.objects.filter(date_joined__lt=now - UNCONFIRMED_KEPT, last_login=None)
+    unproven = EmailAddress.objects.filter(verified=False).values("user")
+    strangers = registered.filter(pk__in=unproven, join_requests__isnull=False)
+    # These belong to no building, so the day is UTC's.
+    day = months_before(now.date(), settings.ERASE_BILLING_AFTER_MONTHS)
+    before = dt.datetime.combine(day, dt.time(), dt.UTC)
+    unseen = Q(last_login__lt=before) | Q(last_login=None)
+    gone = User.objects.filter(unseen, date_joined__lt=before, join_requests__isnull=True)
+    for people in (strangers, gone):
+        nowhere = people.filter(tenancies__isnull=True, managed_buildings__isnull=True, is_superuser=False)
+        for user in nowhere.distinct():
+            delete_person(user)
+            yield 1
+
+
 def erase_rejected_messages(chunk: Chunk) -> Iterator[int]:
     """Those older than READING_RETENTION_DAYS: what was refused is somebody's data all the same."""
     before = timezone.now() - dt.timedelta(days=settings.READING_RETENTION_DAYS)
@@ -116,6 +137,7 @@ ERASURES: dict[str, Callable[[Chunk], Iterator[int]]] = {
     "tenancies that ended": erase_tenancies,
     "decided join requests": erase_join_requests,
     "invitations that ran out": erase_invitations,
+    "accounts of nobody": erase_accounts,
     "rejected messages": erase_rejected_messages,
     "sessions that ran out": erase_sessions,
     "cache rows that ran out": erase_cache_rows,

@@ -292,3 +292,32 @@ def test_an_address_that_ends_alike_is_not_taken_for_theirs(manager):
     delete_account(UserFactory(email="m@example.org"))
     entry.refresh_from_db()
     assert entry.object_repr == "jim@example.org"
+
+
+class TestInAdmin:
+    """A superuser who deletes somebody leaves no more of them behind than they themselves would."""
+
+    @pytest.mark.parametrize("step", ["one", "chosen"])
+    def test_it_goes_as_by_their_own_hand(self, superuser, resident, tenancy, meter, step):
+        reading = ReadingFactory(meter=meter)
+        reading.save_for(resident, "mine", NOON)
+        mine = logged_in(resident)
+        path = "/admin/accounts/user/"
+        form = {"post": "yes", "action": "delete_selected", "_selected_action": [resident.pk]}
+        answer = logged_in(superuser).post(f"{path}{resident.pk}/delete/" if step == "one" else path, form)
+        assert answer.status_code == 302
+        assert not User.objects.filter(pk=resident.pk).exists()
+        assert not get_user(mine).is_authenticated
+        reading.refresh_from_db()
+        assert (reading.saved_at, reading.note) == (None, "")
+        assert not User.history.filter(email="resident@example.org").exists()
+        assert not LogEntry.objects.filter(object_repr__icontains="resident@").exists()
+
+    def test_the_last_superuser_stays(self, superuser, resident):
+        path = f"/admin/accounts/user/{superuser.pk}/delete/"
+        assert (
+            "nobody could name managers any more" in logged_in(superuser).post(path, {"post": "yes"}).content.decode()
+        )
+        other = User.objects.create_superuser("second@example.org", PASSWORD)
+        assert logged_in(other).post(path, {"post": "yes"}).status_code == 302
+        assert list(User.objects.filter(is_superuser=True)) == [other]

@@ -359,7 +359,8 @@ class TestPasswordReset:
     def test_a_link_comes_by_mail_and_works_once(self, resident):
         client = Client()
         link = choose_password(client, "Resident@example.org", "another horse 8")
-        (message,) = mail.outbox
+        message, told = mail.outbox
+        assert "Your Riser account resident@example.org was changed" in told.body
         assert message.to == ["resident@example.org"]
         assert is_in(log_in("resident@example.org", "another horse 8")[0])
         assert "used already" in Client().get(link, follow=True).content.decode()

@@ -15,6 +15,7 @@ import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.contrib.auth import get_user
+from django.core import mail
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -117,6 +118,13 @@ class TestSetUp:
         assert secret not in str(data)
         assert len(data["totp"]["secret"]) > 100
         assert len(data["recovery_codes"]["seed"]) > 100
+
+    @pytest.mark.django_db(transaction=True)
+    def test_the_mailbox_is_told(self, as_resident, resident):
+        set_up(as_resident)
+        told = [message for message in mail.outbox if "Authenticator app activated." in message.body]
+        assert [message.to for message in told] == [["resident@example.org"]]
+        assert "From: 127.0.0.1" in told[0].body
 
     def test_sessions_of_before_end_and_this_one_goes_on(self, as_resident, resident):
         other = Client()

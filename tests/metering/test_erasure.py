@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 import time_machine
+from allauth.account.models import EmailAddress
 from django.core.cache import cache
 from django.core.checks import run_checks
 from django.db import connection
@@ -12,12 +13,12 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.models import Invitation, JoinRequest, Tenancy
+from accounts.models import Invitation, JoinRequest, Tenancy, User
 from metering import erasure
 from metering.erasure import ERASURES, months_before
 from metering.models import Reading, RejectedMessage
 from metering.retention import Chunk, in_chunks, prune
-from tests.factories import ApartmentFactory, MeterFactory, ReadingFactory, TenancyFactory, UserFactory
+from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, ReadingFactory, TenancyFactory, UserFactory
 
 MOMENT = dt.timedelta(microseconds=1)
 # Local midnight in Berlin on 1 June 2026: twelve months after the tenancy below ended.
@@ -239,3 +240,44 @@ def test_a_neighbour_who_stays_is_not_touched(ended, neighbour, neighbour_apartm
         erase()
     assert Reading.objects.get() == reading
     assert list(neighbour.tenancies.all()) == [tenancy]
+
+
+class TestAccounts:
+    """By the account's own dates: who belongs to a household, a building or a request that lasts, stays."""
+
+    @pytest.fixture
+    def stranger(self, apartment):
+        user = UserFactory(email="stranger@example.org")
+        EmailAddress.objects.create(user=user, email=user.email, primary=True)
+        JoinRequest.objects.create(user=user, apartment=apartment)
+        return user
+
+    def after(self, days):
+        with time_machine.travel(timezone.now() + dt.timedelta(days=days)):
+            return erase(erasure.erase_accounts)
+
+    def test_an_address_that_nobody_confirms(self, stranger, resident, manager):
+        assert self.after(29) == 0
+        assert self.after(31) == 1
+        assert not User.objects.filter(pk=stranger.pk).exists()
+        assert JoinRequest.objects.count() == 0
+
+    def test_one_that_somebody_confirmed(self, stranger):
+        EmailAddress.objects.update(verified=True)
+        assert self.after(31) == 0
+
+    def test_one_that_a_manager_let_in(self, stranger, tenancy):
+        tenancy.residents.add(stranger)
+        assert self.after(31) == 0
+
+    def test_who_has_belonged_nowhere_for_years(self, db, settings):
+        settings.ERASE_BILLING_AFTER_MONTHS = 12
+        UserFactory()
+        came_back = UserFactory()
+        User.objects.filter(pk=came_back.pk).update(last_login=timezone.now() + dt.timedelta(days=300))
+        UserFactory(is_superuser=True)
+        BuildingFactory().managers.add(UserFactory())
+        TenancyFactory().residents.add(UserFactory())
+        assert self.after(360) == 0
+        assert self.after(370) == 1
+        assert User.objects.filter(pk=came_back.pk).exists()
