@@ -6,7 +6,7 @@ would otherwise have seen a household's time without a look being written down.
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -44,7 +44,8 @@ def _changes_during(membership: Membership) -> Iterator[HouseholdChange]:
         for entry in _entries(list(Apartment.history.filter(id=apartment.pk)), apartments):
             # After they moved out it is another household's home.
             if membership.saw(entry.at) and not (tenancy and tenancy.until and tenancy.until <= entry.at):
-                yield HouseholdChange(entry, apartment)
+                changes = [replace(change, name=f"apartment {change.name}") for change in entry.changes]
+                yield HouseholdChange(replace(entry, changes=changes), apartment)
 
 
 def _entries(records: list[Any], apartments: dict[int, Apartment]) -> list[Entry]:

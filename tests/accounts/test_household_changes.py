@@ -124,7 +124,7 @@ def test_the_apartments_number(as_resident, as_manager, tenancy, resident, later
     later()
     form = {"number": "101-old", "floor": "1", "meters-TOTAL_FORMS": "0", "meters-INITIAL_FORMS": "0"}
     assert as_manager.post(f"/admin/accounts/apartment/{tenancy.apartment_id}/change/", form).status_code == 302
-    assert "<strong>Number</strong> 101 → 101-old" in text(as_resident)
+    assert "<strong>Apartment number</strong> 101 → 101-old" in text(as_resident)
 
 
 def test_what_happens_to_the_apartment_after_moving_out(as_resident, tenancy, resident, later):
@@ -134,7 +134,7 @@ def test_what_happens_to_the_apartment_after_moving_out(as_resident, tenancy, re
     apartment = Apartment.objects.get(pk=tenancy.apartment_id)
     apartment.number = "999"
     apartment.save()
-    assert "<strong>Number</strong>" not in text(as_resident)
+    assert "Apartment number" not in text(as_resident)
 
 
 def test_neighbours_learn_nothing(as_neighbour, tenancy, change):
