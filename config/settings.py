@@ -264,6 +264,7 @@ LISTENER_DOWN_SECONDS = 30
 MAX_VOLTAGE = env.float("MAX_VOLTAGE", default=1000.0)
 MAX_CURRENT = env.float("MAX_CURRENT", default=10_000.0)
 MAX_REJECTED_MESSAGES = env.int("MAX_REJECTED_MESSAGES", default=5000)
+MAX_REJECTED_OF_ONE_TOPIC = env.int("MAX_REJECTED_OF_ONE_TOPIC", default=100)
 
 # --- Logs: one line per event on standard error, where systemd and `make run` pick them up ---------
 

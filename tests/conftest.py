@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import connections
 from django.test import Client
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from accounts.models import Apartment, Building, Tenancy, User
 from metering.models import Meter
@@ -23,8 +25,14 @@ from tests.postgres import SERVER
 T = TypeVar("T")
 
 # How long an example takes says nothing on a shared machine.
-settings.register_profile("riser", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("riser")
+hypothesis_settings.register_profile("riser", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("riser")
+
+
+def pytest_configure() -> None:
+    # Asynchronous, it would take a sixth of the time of all requests that do not go to a real server.
+    settings.MIDDLEWARE.remove("servestatic.middleware.ServeStaticMiddleware")
+
 
 DATABASE_FIXTURES = {"django_db_setup", "templates"}
 """Whoever uses the database uses one of these."""

@@ -255,7 +255,7 @@ class DatabaseStore:
         )
         # Not with every batch: the whole table is ranked for it.
         self._refused_since_trim += len(refused)
-        if self._refused_since_trim >= RejectedMessage.MOST_OF_ONE_TOPIC:
+        if self._refused_since_trim >= settings.MAX_REJECTED_OF_ONE_TOPIC:
             RejectedMessage.objects.beyond_the_share_of_a_topic().delete()
             self._refused_since_trim = 0
         RejectedMessage.objects.beyond(settings.MAX_REJECTED_MESSAGES).delete()
@@ -292,7 +292,7 @@ def _newest_of_each_topic(refused: list[Refused]) -> list[Refused]:
     found: Counter[str] = Counter()
     for item in reversed(refused):
         found[item.delivery.topic] += 1
-        if found[item.delivery.topic] <= RejectedMessage.MOST_OF_ONE_TOPIC:
+        if found[item.delivery.topic] <= settings.MAX_REJECTED_OF_ONE_TOPIC:
             kept.append(item)
     return kept[::-1]
 

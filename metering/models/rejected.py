@@ -2,6 +2,7 @@
 
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
@@ -25,13 +26,11 @@ class RejectedMessageQuerySet(models.QuerySet["RejectedMessage"]):
     def beyond_the_share_of_a_topic(self) -> Self:
         """Of each topic all but the newest: one meter must not push out what the others sent."""
         ranked = self.annotate(rank=Window(RowNumber(), partition_by=F("topic"), order_by=F("pk").desc()))
-        return self.filter(pk__in=ranked.filter(rank__gt=RejectedMessage.MOST_OF_ONE_TOPIC).values("pk"))
+        return self.filter(pk__in=ranked.filter(rank__gt=settings.MAX_REJECTED_OF_ONE_TOPIC).values("pk"))
 
 
 class RejectedMessage(models.Model):
     """A refused message and why. The oldest go when there are too many; every one is counted."""
-
-    MOST_OF_ONE_TOPIC = 100
 
     received_at = InstantField()
     topic = models.CharField(max_length=KEPT_TOPIC_CHARACTERS)
