@@ -46,6 +46,16 @@ def refuse_hidden_in(row: Any, *fields: str) -> None:
         raise ValidationError(errors)
 
 
+# Where a spreadsheet may begin a cell: at the text's beginning or, where it separates with something else than commas
+# or loses count of the quotation marks, within the text.
+_risky = re.compile(r"""(^|[;"\t\r\n])(?=\s*['=+\-@＝＋－＠]|[\t\r\n])""")
+
+
+def inert(text: str) -> str:
+    """The text, with an apostrophe wherever a spreadsheet would take what follows for a formula."""
+    return _risky.sub(r"\1'", text)
+
+
 def mailbox_of(address: str) -> str:
     """The mailbox that an email address leads to, however it is spelled: one for a+1@example.org and A@example.org."""
     local, _, domain = unicodedata.normalize("NFKC", address).lower().rpartition("@")

@@ -15,8 +15,9 @@ from accounts.access import Residence
 from accounts.deletion import delete_account, households_of
 from accounts.models import Apartment, Building, Invitation, JoinRequest, Tenancy, User
 from accounts.trace import forget_tenancy
-from metering.models import Meter, Reading, RejectedMessage
+from metering.models import DayTotal, Load, Meter, Reading, RejectedMessage
 from metering.models.instant import LATEST
+from metering.models.load import quarter_of
 from metering.retention import Chunk
 
 INVITATIONS_KEPT = dt.timedelta(days=365)
@@ -28,6 +29,38 @@ def months_before(date: dt.date, months: int) -> dt.date:
     """The same day so many calendar months earlier, or that month's last one."""
     year, month = divmod(date.year * 12 + date.month - 1 - months, 12)
     return dt.date(year, month + 1, min(date.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def erase_loads(chunk: Chunk) -> Iterator[int]:
+    """Quarter hours of households that left ERASE_READINGS_AFTER_MONTHS ago, and of nobody's time as old as that."""
+    for meter, before, kept in _meters_with_kept_time(settings.ERASE_READINGS_AFTER_MONTHS):
+        rows = Load.objects.filter(meter=meter, quarter__lt=quarter_of(before))
+        for since, until in kept:
+            rows = rows.exclude(quarter__gte=quarter_of(since), quarter__lt=quarter_of(until))
+        while quarters := list(rows.order_by("quarter").values_list("quarter", flat=True)[: chunk.size]):
+            yield chunk.delete(rows.filter(quarter__lte=quarters[-1]))
+
+
+def erase_day_totals(chunk: Chunk) -> Iterator[int]:
+    """Days of households that left ERASE_BILLING_AFTER_MONTHS ago, and of nobody's time as old as that."""
+    for meter, before, kept in _meters_with_kept_time(settings.ERASE_BILLING_AFTER_MONTHS):
+        zone = meter.building.zone
+        rows = DayTotal.objects.filter(meter=meter, date__lt=before.astimezone(zone).date())
+        for since, until in kept:
+            rows = rows.exclude(date__gte=since.astimezone(zone).date(), date__lt=until.astimezone(zone).date())
+        yield from chunk.delete_all(rows)
+
+
+def _meters_with_kept_time(months: int) -> Iterator[tuple[Meter, dt.datetime, list[tuple[dt.datetime, dt.datetime]]]]:
+    """Apartments' meters, the instant so many months ago, and the times of households that had not left by then."""
+    for building in Building.objects.all():
+        day = months_before(building.today(), months)
+        staying = Tenancy.objects.filter(apartment__building=building).exclude(moved_out__lte=day)
+        kept: dict[int, list[tuple[dt.datetime, dt.datetime]]] = {}
+        for tenancy in staying.select_related("apartment__building"):
+            kept.setdefault(tenancy.apartment_id, []).append((tenancy.since, tenancy.until or LATEST))
+        for meter in Meter.objects.filter(building=building, apartment__isnull=False).select_related("building"):
+            yield meter, building.midnight(day), kept.get(meter.apartment_id or 0, [])
 
 
 def erase_readings(chunk: Chunk) -> Iterator[int]:
@@ -58,7 +91,6 @@ def erase_tenancies(chunk: Chunk) -> Iterator[int]:
     for residence in _left(settings.ERASE_BILLING_AFTER_MONTHS):
         # A meter that sends late may have sent more meanwhile: without its tenancy it would be nobody's.
         if not Reading.objects.of(residence).exists() and not _touched_since(residence):
-            # The one place where daily totals of this residence are to be deleted as well, once there are any.
             with transaction.atomic():
                 chunk.delete(Tenancy.objects.filter(pk=residence.tenancy.pk))
                 forget_tenancy(residence.tenancy)
@@ -133,6 +165,8 @@ def erase_cache_rows(chunk: Chunk) -> Iterator[int]:
 
 ERASURES: dict[str, Callable[[Chunk], Iterator[int]]] = {
     "readings of households that left": erase_readings,
+    "loads of households that left": erase_loads,
+    "totals of days of households that left": erase_day_totals,
     "saved readings of nobody": erase_saved_readings_of_nobody,
     "tenancies that ended": erase_tenancies,
     "decided join requests": erase_join_requests,

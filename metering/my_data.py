@@ -4,7 +4,6 @@ import csv
 import datetime as dt
 import io
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 from zipfile import ZIP_DEFLATED
@@ -17,8 +16,10 @@ from zipstream import ZipStream
 from accounts.access import Residence
 from accounts.deletion import sessions_of
 from accounts.models import AccessRecord, Invitation, JoinRequest, Tenancy, User
+from accounts.text import inert
 from accounts.two_factor import has_two_factor
 from metering.models import Meter, Reading
+from metering.my_energy import days, quarter_hours
 
 BATCH = 2000
 PIECE_BYTES = 64 * 1024
@@ -42,6 +43,8 @@ invitations.json     invitations you used
 access_records.json  who looked at your readings, and when
 saved_readings.json  readings that you or somebody of your household saved, with their notes
 readings/            one file for each time in an apartment: "BUILDING APARTMENT MOVED-IN.csv"
+quarter_hours/       energy by the quarter hour, as far as readings were known; files named in the same way
+days/                energy by the local day: what bills are made of
 
 Days are those of the building. Times are ISO 8601: in readings with the building's offset from UTC, elsewhere in UTC.
 
@@ -58,20 +61,19 @@ The columns of readings/*.csv (UTF-8, with commas, a point before decimals):
   saved by me            yes or no; empty where it was not saved
   note                   what was written when it was saved
 
+The columns of quarter_hours/*.csv and days/*.csv (as above):
+  from, day              when the quarter hour begins; the local day
+  energy (Wh)            watt hours taken from the grid: by the meter's counter, else by its power
+  exported (Wh)          watt hours given away
+  bridged (Wh)           of the energy: what the meter's counter went on by while no readings came
+  covered (s)            for how many seconds readings were close enough to know the power
+  readings               how many there were; power and voltage are theirs
+
 A spreadsheet may take a text such as =1+1 for a formula. So an apostrophe (') stands before each meter and note that
 begins with one of = + - @ ' or a tab or line break, and within them before such a character that follows a
 semicolon, a quotation mark, a tab or a line break. Take these apostrophes away to have the text as it was written.
 Numbers are as they are, and so are the .json files.
 """
-
-# Where a spreadsheet may begin a cell: at the text's beginning or, where it separates with something else than commas
-# or loses count of the quotation marks, within the text.
-_RISKY = re.compile(r"""(^|[;"\t\r\n])(?=\s*['=+\-@＝＋－＠]|[\t\r\n])""")
-
-
-def inert(text: str) -> str:
-    """The text, with an apostrophe wherever a spreadsheet would take what follows for a formula."""
-    return _RISKY.sub(r"\1'", text)
 
 
 def my_data(user: User) -> Iterator[bytes]:
@@ -87,6 +89,8 @@ def my_data(user: User) -> Iterator[bytes]:
         # A blank stands in no slug and in no number: two homes never have one name.
         name = f"{residence.building.slug} {residence.apartment.number} {residence.tenancy.moved_in}"
         archive.add(_csv(user, residence, asked_at), f"readings/{name}.csv")
+        archive.add(quarter_hours(residence, asked_at), f"quarter_hours/{name}.csv")
+        archive.add(days(residence, asked_at), f"days/{name}.csv")
     yield from _pieces(archive)
 
 
@@ -231,7 +235,7 @@ def _batches(residence: Residence, readings: QuerySet[Reading]) -> Iterator[tupl
     keep SQLite from writing its log back, and a cursor open on PostgreSQL, for as long as the slowest visitor reads.
     """
     for meter in Meter.objects.filter(apartment=residence.apartment).order_by("installed_at", "pk"):
-        name = inert(meter.serial or str(meter.pk))
+        name = inert(meter.name)
         rows = readings.filter(meter=meter).order_by("taken_at").values_list(*FIELDS, named=True)
         batch = list(rows[:BATCH])
         while batch:

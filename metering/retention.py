@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from metering.models import Meter, Reading
+from metering.models import LoadProgress, Meter, Reading
 
 # SQLite knows one writer at a time, and one that waits looks again after 1, 3, 8, 18, 33, 53, 78, 103 ms,
 # and then ever less often. So that it finds nobody there before 100 ms have passed, a chunk must take less than
@@ -24,11 +24,13 @@ FEWEST, FIRST, MOST = 100, 1000, 5000
 def deletable(before: dt.datetime) -> QuerySet[Reading]:
     """The readings taken before that instant that may go.
 
-    Those that a resident saved stay, and the newest of each meter. Whatever else a reading is needed for
-    (such as energy that is not computed yet) has to be a condition here: everything is deleted through it.
+    Those that a resident saved stay, and those whose energy is not derived yet. So does the newest of each meter
+    before that instant: the interval that the first one after it ends begins there. Whatever else a reading is
+    needed for has to be a condition here: everything is deleted through it.
     """
-    newer = Reading.objects.filter(meter=OuterRef("meter"), taken_at__gt=OuterRef("taken_at"))
-    return Reading.objects.filter(Exists(newer), taken_at__lt=before, saved_at__isnull=True)
+    newer = Reading.objects.filter(meter=OuterRef("meter"), taken_at__gt=OuterRef("taken_at"), taken_at__lt=before)
+    derived = LoadProgress.objects.filter(derived_to__gte=OuterRef("pk"))
+    return Reading.objects.filter(Exists(newer), Exists(derived), taken_at__lt=before, saved_at__isnull=True)
 
 
 def prune(before: dt.datetime, pause: Callable[[float], object]) -> Iterator[int]:
@@ -66,6 +68,11 @@ def checkpoints_between_chunks() -> Iterator[None]:
         yield
     finally:
         _pragma(f"wal_autocheckpoint={before}")
+
+
+def checkpoint() -> None:
+    """Write SQLite's log back as far as nobody needs it: here, and not in somebody else's commit."""
+    _pragma("wal_checkpoint(PASSIVE)")
 
 
 def _pragma(text: str) -> int:
@@ -117,5 +124,5 @@ class Chunk:
             self.size = max(self.size // 2, FEWEST)
         elif self.seconds < CHUNK_SECONDS / 2:
             self.size = min(self.size * 3 // 2, MOST)
-        _pragma("wal_checkpoint(PASSIVE)")
+        checkpoint()
         return deleted

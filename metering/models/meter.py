@@ -153,6 +153,11 @@ class Meter(models.Model):
             raise ValidationError({"topic": "Another meter publishes to this topic in the same time."})
 
     @property
+    def name(self) -> str:
+        """What a household knows it by: its serial number, else its number in Riser."""
+        return self.serial or str(self.pk)
+
+    @property
     def publishes_to(self) -> str:
         """The topic whose messages are this meter's."""
         if self.topic or not self.apartment:

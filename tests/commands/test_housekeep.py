@@ -13,6 +13,7 @@ from tests.waiting import wait_for
 
 OLD = 120_000
 SAVED = OLD // 20_000
+LEFT_OF_ALL = SAVED + 3
 LEFT = 12_000
 
 
@@ -55,13 +56,13 @@ def count(house):
 
 
 def is_tidy(house):
-    """What must be left in the end: saved ones and the newest of each meter."""
+    """What must be left in the end: saved ones, the newest of each meter, and where an interval began that is kept."""
     saved = house.query("SELECT count(*) FROM metering_reading WHERE saved_at IS NOT NULL")[0][0]
     newest = house.query(
         "SELECT count(*) FROM metering_reading r WHERE saved_at IS NULL AND NOT EXISTS"
         " (SELECT 1 FROM metering_reading n WHERE n.meter_id = r.meter_id AND n.taken_at > r.taken_at)"
     )[0][0]
-    return (saved, newest, count(house)) == (SAVED, 2, SAVED + 2)
+    return (saved, newest, count(house)) == (SAVED, 2, LEFT_OF_ALL)
 
 
 def test_killed_in_the_middle_it_leaves_a_good_file_and_the_next_run_finishes(full_house):
@@ -72,15 +73,16 @@ def test_killed_in_the_middle_it_leaves_a_good_file_and_the_next_run_finishes(fu
     killed.wait()
     if SERVER not in os.environ:
         assert full_house.query("PRAGMA integrity_check") == [("ok",)]
-    assert SAVED + 2 < count(full_house) < before
-    assert f"{count(full_house) - SAVED - 2:,} readings older than 7 days" in full_house.manage("housekeep")
+    assert LEFT_OF_ALL < count(full_house) < before
+    assert f"{count(full_house) - LEFT_OF_ALL:,} readings older than 7 days" in full_house.manage("housekeep")
     assert is_tidy(full_house)
 
 
 def test_it_shows_how_far_it_is(full_house):
     said = full_house.manage("housekeep").splitlines()
-    assert said[0].endswith("readings deleted so far")
-    assert said[-1] == f"{OLD + 1 - SAVED - 2:,} readings older than 7 days deleted"
+    assert said[0].endswith("loads and totals of days written")
+    assert said[1].endswith("readings deleted so far")
+    assert said[-1] == f"{OLD + 1 - LEFT_OF_ALL:,} readings older than 7 days deleted"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -90,7 +92,7 @@ def test_a_signal_ends_it_in_the_middle(full_house, number):
     wait_for(lambda: count(full_house) < before, "the first chunk is gone")
     running.signal(number)
     assert running.wait() == 0
-    assert SAVED + 2 < count(full_house) < before
+    assert LEFT_OF_ALL < count(full_house) < before
 
 
 @pytest.fixture
@@ -122,6 +124,8 @@ def test_killed_while_it_erases_a_household_it_finishes_later(left_house):
     assert left_house.manage("housekeep").splitlines() == [
         "0 readings older than 7 days deleted",
         f"{between:,} readings of households that left deleted",
+        f"{LEFT // 900 + 1:,} loads of households that left deleted",
+        "1 totals of days of households that left deleted",
         "1 tenancies that ended deleted",
     ]
     assert count(left_house) == 1

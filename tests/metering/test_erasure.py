@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from accounts.models import Invitation, JoinRequest, Tenancy, User
 from metering import erasure
 from metering.erasure import ERASURES, months_before
-from metering.models import Reading, RejectedMessage
+from metering.loads import derive_new
+from metering.models import DayTotal, Load, Reading, RejectedMessage
+from metering.models.load import quarter_start
 from metering.retention import Chunk, in_chunks, prune
 from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, ReadingFactory, TenancyFactory, UserFactory
 
@@ -281,3 +283,75 @@ class TestAccounts:
         assert self.after(360) == 0
         assert self.after(370) == 1
         assert User.objects.filter(pk=came_back.pk).exists()
+
+
+class TestEnergy:
+    """Quarter hours go with the readings; daily totals stay for bills, as long as the tenancy."""
+
+    @pytest.fixture
+    def energy(self, ended, meter):
+        """Of the day before the household, its first and last day, and the day after."""
+        moments = (SINCE - dt.timedelta(hours=1), SINCE, UNTIL - dt.timedelta(hours=1), UNTIL)
+        for moment in moments:
+            for second in range(0, 120, 10):
+                ReadingFactory(meter=meter, taken_at=moment + dt.timedelta(seconds=second))
+        with time_machine.travel(UNTIL + dt.timedelta(days=1), tick=False):
+            assert sum(derive_new()) == 8
+        return moments
+
+    def quarters(self):
+        return [quarter_start(load.quarter) for load in Load.objects.order_by("quarter")]
+
+    def test_quarter_hours_go_twelve_months_after_and_daily_totals_stay(self, ended, energy):
+        TenancyFactory(apartment=ended.apartment, moved_in=dt.date(2025, 6, 1))
+        with time_machine.travel(YEAR_AFTER - dt.timedelta(seconds=1), tick=False):
+            # The day before was nobody's, and is as old as that.
+            erase(erasure.erase_loads, erasure.erase_day_totals)
+            assert self.quarters() == list(energy[1:])
+        with time_machine.travel(YEAR_AFTER, tick=False):
+            erase()
+            assert self.quarters() == [energy[3]]
+            assert DayTotal.objects.count() == 4
+
+    def test_daily_totals_go_thirty_six_months_after(self, ended, energy):
+        TenancyFactory(apartment=ended.apartment, moved_in=dt.date(2025, 6, 1))
+        day_before = dt.datetime(2028, 5, 31, 21, tzinfo=dt.UTC)
+        with time_machine.travel(day_before, tick=False):
+            erase()
+            assert [total.date.isoformat() for total in DayTotal.objects.all()] == [
+                "2025-03-01", "2025-05-31", "2025-06-01"
+            ]  # fmt: skip
+        with time_machine.travel(day_before + dt.timedelta(hours=2), tick=False):
+            erase()
+            assert [total.date.isoformat() for total in DayTotal.objects.all()] == ["2025-06-01"]
+
+    @pytest.mark.parametrize("setting", ["ERASE_READINGS_AFTER_MONTHS", "ERASE_BILLING_AFTER_MONTHS"])
+    def test_the_operator_says_when(self, ended, energy, settings, setting):
+        setattr(settings, setting, 24)
+        with time_machine.travel(YEAR_AFTER, tick=False):
+            erase()
+            assert (energy[1] in self.quarters()) == (setting == "ERASE_READINGS_AFTER_MONTHS")
+        with time_machine.travel(YEAR_AFTER + dt.timedelta(days=366), tick=False):
+            erase()
+            assert energy[1] not in self.quarters()
+            dates = set(DayTotal.objects.values_list("date", flat=True))
+            assert (dt.date(2025, 3, 1) in dates) == (setting == "ERASE_READINGS_AFTER_MONTHS")
+
+    def test_the_buildings_own_meter_is_nobodys_and_stays(self, building):
+        common = MeterFactory(apartment=None, building=building, topic="house/common")
+        ReadingFactory(meter=common, taken_at=SINCE)
+        ReadingFactory(meter=common, taken_at=SINCE + dt.timedelta(seconds=60))
+        sum(derive_new())
+        with time_machine.travel(YEAR_AFTER + dt.timedelta(days=3660), tick=False):
+            erase()
+        assert (Load.objects.count(), DayTotal.objects.count()) == (1, 1)
+
+    def test_what_comes_late_does_not_bring_them_back_to_less(self, ended, energy, meter):
+        total = DayTotal.objects.get(date=dt.date(2025, 3, 1))
+        TenancyFactory(apartment=ended.apartment, moved_in=dt.date(2025, 6, 1))
+        with time_machine.travel(YEAR_AFTER, tick=False):
+            erase()
+            for second in (0, 10):
+                ReadingFactory(meter=meter, taken_at=SINCE + dt.timedelta(hours=3, seconds=second))
+            sum(derive_new())
+        assert DayTotal.objects.get(date=dt.date(2025, 3, 1)).energy == total.energy

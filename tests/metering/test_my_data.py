@@ -20,9 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Invitation, JoinRequest, Tenancy
+from accounts.text import inert
+from metering.loads import derive_new
 from metering.models import Reading
 from metering.models.instant import to_microseconds
-from metering.my_data import COLUMNS, inert, my_data
+from metering.my_data import COLUMNS, my_data
+from metering.my_energy import DAY_COLUMNS, QUARTER_COLUMNS
 from tests.factories import MeterFactory, ReadingFactory, TenancyFactory
 from tests.fakes import NOON
 
@@ -92,6 +95,34 @@ def test_all_columns_with_their_units(resident, neighbour, meter):
     )  # fmt: skip
     assert (second["saved by me"], third["saved by me"]) == ("no", "")
     assert (third["received at"], third["power factor"]) == (third["taken at"], "")
+
+
+def test_energy_by_quarter_hour_and_day_of_ones_own_time(moved, meter, neighbour_apartment, monkeypatch):
+    monkeypatch.setattr("metering.my_energy.BATCH", 2)
+    meter.serial = "=A-7"
+    meter.save()
+    begin = dt.datetime(2025, 3, 1, tzinfo=MARCH_BERLIN)
+    end = dt.datetime(2025, 3, 31, 22, tzinfo=dt.UTC)
+    for start in (begin - dt.timedelta(hours=1), begin, end - dt.timedelta(minutes=45), end):
+        take(
+            meter, *(start + dt.timedelta(seconds=second) for second in range(0, 2400, 60)), voltage=230.0, current=4.0
+        )
+    sum(derive_new())
+    files = files_of(moved)
+    rows = rows_of(files["quarter_hours/house 101 2025-03-01.csv"])
+    assert tuple(rows[0]) == QUARTER_COLUMNS
+    assert tuple(rows[0].values()) == (
+        "2025-03-01T00:00:00+01:00", "'=A-7", "230.0", "0.0", "0.0", "900", "15", "920", "920", "920",
+        "230.0", "230.0", "230.0",
+    )  # fmt: skip
+    assert [row["from"] for row in rows] == [
+        *(f"2025-03-01T00:{minute}:00+01:00" for minute in ("00", "15", "30")),
+        *(f"2025-03-31T23:{minute}:00+02:00" for minute in ("15", "30", "45")),
+    ]
+    days = rows_of(files["days/house 101 2025-03-01.csv"])
+    assert tuple(days[0]) == DAY_COLUMNS
+    assert [row["day"] for row in days] == ["2025-03-01", "2025-03-31"]
+    assert rows_of(files["days/house 201 2025-04-01.csv"]) == []
 
 
 def test_a_replaced_meter_and_more_readings_than_one_batch(resident, meter, monkeypatch):

@@ -1,4 +1,4 @@
-"""No page builds a filter of its own: readings come through Reading.objects.of, latest_of or managed_by."""
+"""No page builds a filter of its own: readings and loads come through `of`, `latest_of` or `managed_by`."""
 
 import ast
 
@@ -9,6 +9,7 @@ from tests.test_architecture import FILES, lies_in
 # What answers requests, and what it asks.
 WEB = ("accounts", "metering.views", "metering.api", "metering.admin", "metering.live", "metering.curve",
        "metering.power_data", "metering.status", "metering.metrics")  # fmt: skip
+MODELS = ("Reading", "Load", "DayTotal")
 DOORS = {"of", "latest_of", "managed_by"}
 
 # The exceptions, each with why it shows nobody a reading.
@@ -29,9 +30,9 @@ def ways_in(source: str) -> set[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute):
             before = ast.unparse(node.value)
-            if before in {"Reading.objects", "Reading._default_manager"}:
+            if before in {f"{model}.{name}" for model in MODELS for name in ("objects", "_default_manager")}:
                 found.add(node.attr)
-            elif before.endswith((".readings", ".saved_readings")) and node.attr != "exists":
+            elif before.endswith((".readings", ".saved_readings", ".loads", ".day_totals")) and node.attr != "exists":
                 found.add(f"{before}.{node.attr}")
     return found
 

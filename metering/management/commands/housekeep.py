@@ -1,4 +1,4 @@
-"""What has to be done again and again: what is old goes."""
+"""What has to be done again and again: energy is derived, what is old goes."""
 
 import datetime as dt
 import signal
@@ -10,14 +10,16 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from metering.erasure import ERASURES
-from metering.retention import in_chunks, prune
+from metering.loads import derive_new
+from metering.retention import PAUSE_SECONDS, checkpoint, checkpoints_between_chunks, in_chunks, prune
 
 
 class Command(BaseCommand):
     """Runs once, or every so many seconds until SIGTERM or SIGINT. Safe to kill at any time."""
 
     help = (
-        "Delete readings past READING_RETENTION_DAYS, except saved ones and the newest of each meter, and what is "
+        "Derive energy from new readings. Delete readings past READING_RETENTION_DAYS, except saved ones and the "
+        "newest of each meter, and what is "
         "kept about people past its time."
     )
 
@@ -29,10 +31,22 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         while True:
+            self.derive(stop, quiet=every is not None)
             self.prune(stop, quiet=every is not None)
             self.erase(stop)
             if every is None or stop.wait(every):
                 break
+
+    def derive(self, stop: threading.Event, quiet: bool) -> None:
+        written = 0
+        with checkpoints_between_chunks():
+            for number in derive_new():
+                written += number
+                checkpoint()
+                if stop.wait(PAUSE_SECONDS):
+                    break
+        if written and not quiet:
+            self.stdout.write(f"{written:,} loads and totals of days written")
 
     def prune(self, stop: threading.Event, quiet: bool) -> None:
         deleted = 0

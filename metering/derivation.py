@@ -1,0 +1,187 @@
+"""The statement that makes loads of readings: one pass over the readings of some meters, in the database.
+
+An interval lies between two readings of a meter that follow each other. Its energy is, in this order:
+
+- the step of the meter's own register, where it has one, however long the interval. The register's value is the
+  highest since its last reset, so that a dip by a unit is neither lost nor counted again; one that falls below
+  RESET of what it last showed was reset, rolled over or changed, and that interval has no step;
+- else the power integrated by trapezoid, where the interval is no longer than the maximum gap;
+- else unknown: nothing.
+
+Exported energy is integrated alone. An interval that reaches over a quarter hour is cut there: a short one where
+the integral of its power says, a long one, of which only the register knows, in proportion to the time, and that
+part counts as bridged. A piece is the difference of two rounded sums, so pieces add up exactly.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from metering.models import Load
+
+RESET = 0.9
+WIDTH = 900_000_000
+"""A quarter hour, in microseconds."""
+Window = tuple[int, int, float | None, float | None]
+"""A meter, the microsecond of the reading to begin with, and the register's highest and last value up to there."""
+
+# Above zero, of a power that goes from {a} to {b} in a straight line; per unit of time.
+_ABOVE = (
+    "(CASE WHEN {a} >= 0 AND {b} >= 0 THEN ({a} + {b}) / 2 WHEN {a} <= 0 AND {b} <= 0 THEN 0.0"
+    " WHEN {a} > 0 THEN {a} * {a} / (2 * ({a} - {b})) ELSE {b} * {b} / (2 * ({b} - {a})) END)"
+)
+_BELOW = (
+    "(CASE WHEN {a} <= 0 AND {b} <= 0 THEN -({a} + {b}) / 2 WHEN {a} >= 0 AND {b} >= 0 THEN 0.0"
+    " WHEN {a} < 0 THEN {a} * {a} / (2 * ({b} - {a})) ELSE {b} * {b} / (2 * ({a} - {b})) END)"
+)
+
+# Energies are in uWh: 3600 W us. {t} is the reading's microsecond.
+_STATEMENT = """
+WITH RECURSIVE windows(meter, since, high, shown) AS (VALUES {windows}),
+raw AS (
+    SELECT w.meter, {t} AS t, r.power AS p, r.voltage AS v,
+        CASE WHEN {t} = w.since THEN COALESCE(w.shown, r.energy_total) ELSE r.energy_total END AS e,
+        CASE WHEN {t} = w.since THEN w.high END AS before
+    FROM windows w JOIN metering_reading r ON r.meter_id = w.meter AND r.taken_at >= {since}
+),
+counted AS (
+    SELECT raw.*, COUNT(e) OVER (PARTITION BY meter ORDER BY t ROWS UNBOUNDED PRECEDING) AS n FROM raw
+),
+filled AS (
+    SELECT counted.*, MAX(e) OVER (PARTITION BY meter, n) AS shown FROM counted
+),
+followed AS (
+    SELECT filled.*, LAG(t) OVER by_time AS t0, LAG(p) OVER by_time AS p0, LAG(shown) OVER by_time AS shown0
+    FROM filled WINDOW by_time AS (PARTITION BY meter ORDER BY t)
+),
+runs AS (
+    SELECT followed.*, SUM(CASE WHEN shown < {reset} * shown0 THEN 1 ELSE 0 END)
+        OVER (PARTITION BY meter ORDER BY t ROWS UNBOUNDED PRECEDING) AS run
+    FROM followed
+),
+highs AS MATERIALIZED (
+    SELECT runs.*,
+        MAX(COALESCE(before, shown)) OVER (PARTITION BY meter, run ORDER BY t ROWS UNBOUNDED PRECEDING) AS high
+    FROM runs
+),
+steps AS (
+    SELECT highs.*, 1e9 * (high - LAG(high) OVER (PARTITION BY meter, run ORDER BY t)) AS step,
+        t - t0 AS long, (t0 / {width} + 1) * {width} AS cut, t0 / {width} AS q0, (t - 1) / {width} AS q1
+    FROM highs
+),
+cuts AS MATERIALIZED (
+    SELECT steps.*, CASE WHEN q1 = q0 THEN t ELSE cut END AS mid,
+        CASE WHEN q1 = q0 THEN p ELSE p0 + (p - p0) * (cut - t0) / long END AS pm
+    FROM steps WHERE t0 IS NOT NULL
+),
+areas AS (
+    SELECT cuts.*, {above_first} * (mid - t0) / 3600 AS in0, {above_second} * (t - mid) / 3600 AS in1,
+        {below_first} * (mid - t0) / 3600 AS out0, {below_second} * (t - mid) / 3600 AS out1
+    FROM cuts WHERE long <= {gap}
+),
+totals AS MATERIALIZED (
+    SELECT areas.*, CASE WHEN step IS NULL THEN in0 + in1 ELSE step END AS total,
+        CASE WHEN in0 + in1 > 0 THEN in0 / (in0 + in1) ELSE 1.0 * (mid - t0) / long END AS share
+    FROM areas
+),
+bridges AS (
+    SELECT meter, t0, t, long, step, q0 AS q, q1 FROM cuts WHERE long > {gap} AND step > 0
+    UNION ALL SELECT meter, t0, t, long, step, q + 1, q1 FROM bridges WHERE q < q1
+),
+spans AS (
+    SELECT bridges.*,
+        CAST(ROUND(step * ({least}(t, (q + 1) * {width}) - t0) / long) AS bigint)
+        - CAST(ROUND(step * ({greatest}(t0, q * {width}) - t0) / long) AS bigint) AS part
+    FROM bridges
+),
+pieces AS (
+    SELECT meter, q0 AS q, CAST(ROUND(total * share) AS bigint) AS energy, CAST(ROUND(out0) AS bigint) AS exported,
+        0 AS bridged, mid - t0 AS covered, 0 AS samples, CAST(NULL AS bigint) AS p, CAST(NULL AS bigint) AS v
+    FROM totals
+    UNION ALL
+    SELECT meter, q1, CAST(ROUND(total) AS bigint) - CAST(ROUND(total * share) AS bigint), CAST(ROUND(out1) AS bigint),
+        0, t - mid, 0, NULL, NULL FROM totals WHERE q1 > q0
+    UNION ALL
+    SELECT meter, q, part, 0, part, 0, 0, NULL, NULL FROM spans
+    UNION ALL
+    SELECT meter, t / {width}, 0, 0, 0, 0, 1, CAST(ROUND(p) AS bigint), CAST(ROUND(10 * v) AS bigint) FROM raw
+),
+summed AS (
+    SELECT meter, q, SUM(energy) AS energy, SUM(exported) AS exported, SUM(bridged) AS bridged, SUM(covered) AS covered,
+        SUM(samples) AS samples, MIN(p) AS p_min, SUM(p) AS p_sum, MAX(p) AS p_max,
+        MIN(v) AS v_min, SUM(v) AS v_sum, MAX(v) AS v_max
+    FROM pieces GROUP BY meter, q
+),
+lasts AS (
+    SELECT meter, t / {width} AS q, high, shown,
+        ROW_NUMBER() OVER (PARTITION BY meter, t / {width} ORDER BY t DESC) AS place FROM highs
+)
+SELECT s.meter, s.q, s.energy, s.exported, s.bridged, s.covered, s.samples,
+    s.p_min, s.p_sum, s.p_max, s.v_min, s.v_sum, s.v_max, l.high, l.shown
+FROM summed s LEFT JOIN lasts l ON l.meter = s.meter AND l.q = s.q AND l.place = 1
+ORDER BY s.meter, s.q
+"""
+
+_DIALECTS = {
+    "sqlite": {"t": "r.taken_at", "since": "w.since", "least": "MIN", "greatest": "MAX", "window": "(%s, %s, %s, %s)"},
+    "postgresql": {
+        "t": "CAST(EXTRACT(EPOCH FROM r.taken_at) * 1000000 AS bigint)",
+        "since": "(timestamptz 'epoch' + w.since * interval '1 microsecond')",
+        "least": "LEAST",
+        "greatest": "GREATEST",
+        "window": "(%s::bigint, %s::bigint, %s::double precision, %s::double precision)",
+    },
+}
+
+
+def derive(windows: Sequence[Window]) -> Iterator[Load]:
+    """The loads of these meters from these readings on, in order of meter and time, not saved.
+
+    The one in whose midst a window begins lacks what came before.
+    """
+    dialect = dict(_DIALECTS[connection.vendor])
+    statement = _STATEMENT.format(
+        **dialect,
+        windows=", ".join([dialect["window"]] * len(windows)),
+        width=WIDTH,
+        reset=RESET,
+        gap=settings.MAX_GAP_SECONDS * 1_000_000,
+        above_first=_ABOVE.format(a="p0", b="pm"),
+        above_second=_ABOVE.format(a="pm", b="p"),
+        below_first=_BELOW.format(a="p0", b="pm"),
+        below_second=_BELOW.format(a="pm", b="p"),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [value for window in windows for value in window])
+        for row in cursor:
+            yield _load(row)
+
+
+def _load(row: Sequence[Any]) -> Load:
+    meter, quarter, energy, exported, bridged, covered, samples, *figures, high, shown = row
+    p_min, p_sum, p_max, v_min, v_sum, v_max = figures
+    return Load(
+        meter_id=meter,
+        quarter=quarter,
+        energy=_nearest(energy, 1000),
+        exported=_nearest(exported, 1000),
+        bridged=_nearest(bridged, 1000),
+        covered=_nearest(covered, 1_000_000),
+        samples=int(samples),
+        power_min=p_min,
+        power_mean=_nearest(p_sum, samples) if samples else None,
+        power_max=p_max,
+        voltage_min=v_min,
+        voltage_mean=_nearest(v_sum, samples) if samples else None,
+        voltage_max=v_max,
+        register=high,
+        register_shown=None if shown == high else shown,
+    )
+
+
+def _nearest(total: Any, divisor: Any) -> int:
+    """The whole number nearest to total / divisor, of whole numbers, without floating point."""
+    # PostgreSQL's sums of whole numbers are decimals.
+    return (2 * int(total) + int(divisor)) // (2 * int(divisor))
