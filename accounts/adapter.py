@@ -114,5 +114,5 @@ class AccountAdapter(DefaultAccountAdapter):
         """Send, or say in the log why not: the page must not tell by failing that the account exists."""
         try:
             super().send_mail(template_prefix, email, context | {"site_url": settings.SITE_URL})
-        except (OSError, SMTPException) as error:
+        except (OSError, SMTPException, UnicodeError) as error:
             log.error("mail not sent (%s): check EMAIL_URL", error)  # noqa: TRY400 - the trace says nothing more

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -19,8 +21,8 @@ from django.template.response import TemplateResponse
 
 from accounts import qr
 from accounts.access import user_of
-from accounts.confirmation import confirm
-from accounts.deletion import leaves_no_superuser
+from accounts.confirmation import confirm, unproven_addresses
+from accounts.deletion import is_last_superuser, leaves_no_superuser
 from accounts.models import AccessRecord, Apartment, Building, Invitation, JoinRequest, Tenancy, User
 from accounts.scoped_admin import ReadOnlyAdmin
 from accounts.trace import held_since, when_they_came
@@ -60,12 +62,24 @@ class UserCreationForm(AdminUserCreationForm):
         fields = ("email",)
 
 
+class UserForm(UserChangeForm):
+    """An account as a superuser edits it."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        stays = cleaned.get("is_superuser") and cleaned.get("is_active")
+        if not stays and is_last_superuser(User.objects.get(pk=self.instance.pk)):
+            raise ValidationError("This is the last administrator: nobody could name managers any more.")
+        return cleaned
+
+
 class UserAdmin(TracedAdmin, DjangoUserAdmin):
     """Managers see the people of their buildings; only a superuser edits accounts.
 
     Metering registers it together with deleting what a person saved.
     """
 
+    form = UserForm
     add_form = UserCreationForm
     list_display = ("email", "apartment", "is_active", "is_superuser", "two_factor", "last_login")
     list_filter = ("is_active",)
@@ -122,10 +136,27 @@ class UserAdmin(TracedAdmin, DjangoUserAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         # allauth keeps addresses of its own: an old one must not log in nor reset the password.
+        # One that nobody confirmed stays unconfirmed when it is corrected.
+        unproven_addresses().filter(user=obj).update(email=obj.email)
         EmailAddress.objects.filter(user=obj).exclude(email__iexact=obj.email).delete()
         if "is_active" in form.changed_data:
             # Sessions from before must not come back with the account.
             obj.end_sessions()
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        users = User.objects.filter(pk=unquote(id)) if id.isdecimal() else User.objects.none()
+        before = users.values_list("password", flat=True).first()
+        response: HttpResponse = super().user_change_password(request, id, form_url)
+        user = users.first()
+        if user and user.password != before:
+            self._tell(request, user, "account/email/password_changed")
+        return response
+
+    @staticmethod
+    def _tell(request: HttpRequest, user: User, template: str) -> None:
+        """The owner learns from the mailbox what an administrator did, not from which address."""
+        who = {"ip": "Riser's administration", "user_agent": str(request.user)}
+        get_adapter(request).send_notification_mail(template, user, who)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         to_delete, counts, forbidden, protected = super().get_deleted_objects(objs, request)
@@ -155,6 +186,7 @@ class UserAdmin(TracedAdmin, DjangoUserAdmin):
     def take_off_two_factor(self, request: HttpRequest, users: models.QuerySet[User]) -> None:
         for user in users:
             if take_off(user):
+                self._tell(request, user, "mfa/email/totp_deactivated")
                 self.message_user(request, f"Two-factor is off for {user}.", messages.SUCCESS)
             else:
                 self.message_user(request, f"There was none on {user}.", messages.WARNING)
@@ -324,7 +356,7 @@ class JoinRequestAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[JoinRequest]:
         apartments = Apartment.objects.select_related("building").prefetch_related(households_now())
-        unproven = EmailAddress.objects.filter(user=OuterRef("user"), email=OuterRef("user__email"), verified=False)
+        unproven = unproven_addresses().filter(user=OuterRef("user"))
         rows: models.QuerySet[JoinRequest] = super().get_queryset(request)
         return rows.annotate(is_unproven=Exists(unproven)).prefetch_related(Prefetch("apartment", apartments))
 

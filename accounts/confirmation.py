@@ -6,25 +6,27 @@ from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.core import ratelimit
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.text import mailbox_of
+from accounts.text import mailbox_key
 
 
 def awaits_confirmation(user: User) -> bool:
     """Whether the account must prove its address before it gets in.
 
-    It was registered by somebody unknown, and nobody has vouched for the address or made it a manager.
+    It was registered by somebody unknown, and nobody has vouched for the address. That it was given an apartment
+    or a building since is no proof: whoever gave it took the address for its owner's.
     """
-    unproven = EmailAddress.objects.filter(user=user.pk, email=user.email, verified=False)
-    waiting: bool = unproven.filter(
-        user__join_requests__isnull=False,
-        user__managed_buildings__isnull=True,
-        user__is_superuser=False,
-    ).exists()
-    return waiting
+    return bool(unproven_addresses().filter(user=user.pk).exists())
+
+
+def unproven_addresses() -> QuerySet[EmailAddress]:
+    """The addresses of accounts that await confirmation. allauth's own rows, for a reset, are not primary."""
+    addresses: QuerySet[EmailAddress] = EmailAddress.objects.filter(primary=True, verified=False)
+    return addresses
 
 
 def confirm(user: User) -> None:
@@ -37,7 +39,7 @@ def write_to_registrant(request: HttpRequest, email: str, *, invited: bool) -> N
 
     None where the address has had as many as it may have: nobody's mailbox is to be flooded from here.
     """
-    if not ratelimit.consume(request, action="confirm_email", key=mailbox_of(email)):
+    if not ratelimit.consume(request, action="confirm_email", key=mailbox_key(email)):
         return
     user = User.objects.get(email=email)
     context: dict[str, Any] = {"invited": invited}
@@ -46,5 +48,6 @@ def write_to_registrant(request: HttpRequest, email: str, *, invited: bool) -> N
         template = "accounts/mail/confirm"
         address = EmailAddress.objects.get(user=user, email=email)
         path = reverse("account_confirm_email", args=[EmailConfirmationHMAC(address).key])
-        context |= {"link": f"{settings.SITE_URL}{path}", "join_request": user.join_requests.latest("created_at")}
+        asked = user.join_requests.order_by("created_at").last()
+        context |= {"link": f"{settings.SITE_URL}{path}", "join_request": asked}
     get_adapter(request).send_mail(template, email, context)

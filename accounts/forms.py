@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 
 from accounts.access import SESSION_KEY, login_apartments
+from accounts.confirmation import confirm
 from accounts.models import Apartment, Building, Invitation, JoinRequest, User
 from accounts.models.invitation import InvitationGone
 from accounts.text import refuse_hidden
@@ -164,6 +165,8 @@ class RegisterForm(PageForm, SignupForm):
             JoinRequest.objects.create(user=user, apartment=self.cleaned_data["home"])
         elif not self.invitation.accept(user):
             raise InvitationGone
+        else:
+            confirm(user)
 
 
 class ConfirmForm(PageForm):

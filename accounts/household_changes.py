@@ -1,12 +1,13 @@
 """What was changed about somebody's household: for its people to see, whoever changed it.
 
-Dates, people and apartment decide whose readings are whose. Who changes them and changes them back again
+Dates, people, apartment and time zone decide whose readings are whose. Who changes them and changes them back again
 would otherwise have seen a household's time without a look being written down.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import models
 from django.utils.formats import date_format
 
 from accounts.history_words import Entry, Reader, Words, say_value, together
-from accounts.models import Apartment, Tenancy, User
+from accounts.models import Apartment, Building, Tenancy, User
 from accounts.models.membership import Membership, memberships
 from accounts.trace import FORGOTTEN
 
@@ -34,30 +35,53 @@ def household_changes(user: User) -> list[HouseholdChange]:
 
 
 def _changes_during(membership: Membership) -> Iterator[HouseholdChange]:
-    records = list(Tenancy.history.filter(id=membership.tenancy_id))
-    apartments = Apartment.objects.select_related("building").in_bulk({record.apartment_id for record in records})
-    for entry in _entries(records, apartments):
-        if membership.saw(entry.at):
-            yield HouseholdChange(entry, apartments[entry.row.apartment_id])
-    tenancy = Tenancy.objects.filter(pk=membership.tenancy_id).first()
-    for apartment in apartments.values():
-        for entry in _entries(list(Apartment.history.filter(id=apartment.pk)), apartments):
-            # After they moved out it is another household's home.
-            if membership.saw(entry.at) and not (tenancy and tenancy.until and tenancy.until <= entry.at):
-                changes = [replace(change, name=f"apartment {change.name}") for change in entry.changes]
+    household = _Household(membership)
+    for entry in household.entries(household.records, membership.includes):
+        if entry.row.apartment_id in household.homes:
+            yield HouseholdChange(entry, household.homes[entry.row.apartment_id])
+    for apartment in household.homes.values():
+        numbers = Apartment.history.filter(id=apartment.pk)
+        for entry in household.entries(numbers, partial(household.lived_in_then, apartment.pk)):
+            changes = [replace(change, name=f"apartment {change.name}") for change in entry.changes]
+            yield HouseholdChange(replace(entry, changes=changes), apartment)
+        # Days begin at its midnight.
+        zones = Building.history.filter(id=apartment.building_id)
+        for entry in household.entries(zones, partial(household.lived_in_then, apartment.pk)):
+            if changes := [change for change in entry.changes if change.name == "time zone"]:
                 yield HouseholdChange(replace(entry, changes=changes), apartment)
 
 
-def _entries(records: list[Any], apartments: dict[int, Apartment]) -> list[Entry]:
-    """What changed, from one record of a row to the next; `records` are newest first."""
-    reader = Reader(
-        may_name=set,
-        unnamed=FORGOTTEN,
-        name_rows=lambda model, pks: {pk: f"{flat.number}, {flat.building.name}" for pk, flat in apartments.items()},
-        say=_say,
-    )
-    words = Words(records, reader)
-    return together([words.entry(record, before) for record, before in pairwise(records)])
+class _Household:
+    """One household's records, as one of its people may know them."""
+
+    def __init__(self, membership: Membership) -> None:
+        self._membership = membership
+        self.records = list(Tenancy.history.filter(id=membership.tenancy_id))
+        apartments = {record.apartment_id for record in self.records}
+        # One that they were moved to and back from may be deleted by now.
+        self.homes = Apartment.objects.select_related("building").in_bulk(apartments)
+
+    def lived_in_then(self, apartment_id: int, change: Any) -> bool:
+        """Whether it was their home at the time of a change, by what the records said then, and the person theirs."""
+        instant = change.history_date
+        then = next((record for record in self.records if record.history_date <= instant), None)
+        if then is None or then.apartment_id != apartment_id or not self._membership.saw(instant):
+            return False
+        tenancy = then.instance
+        tenancy.apartment = self.homes[apartment_id]
+        return tenancy.until is None or instant < tenancy.until
+
+    def entries(self, records: Iterable[Any], wanted: Callable[[Any], bool]) -> list[Entry]:
+        """What changed in those of a row's records that are wanted; `records` are newest first."""
+        newest_first = list(records)
+        words = Words(newest_first, Reader(may_name=set, unnamed=FORGOTTEN, name_rows=self._name_rows, say=_say))
+        # How a tenancy began is a change as well, how an apartment or a building did says nothing.
+        last = [None] if newest_first and isinstance(newest_first[0], Tenancy.history.model) else []
+        pairs = pairwise([*newest_first, *last])
+        return together([words.entry(record, before) for record, before in pairs if wanted(record)])
+
+    def _name_rows(self, model: Any, pks: set[Any]) -> dict[Any, str]:
+        return {pk: f"{flat.number}, {flat.building.name}" for pk, flat in self.homes.items() if pk in pks}
 
 
 def _say(field: models.Field, value: Any) -> str:

@@ -1,5 +1,6 @@
 """Text that one person writes and others read."""
 
+import contextlib
 import re
 import unicodedata
 from typing import Any
@@ -57,6 +58,21 @@ def inert(text: str) -> str:
 
 
 def mailbox_of(address: str) -> str:
-    """The mailbox that an email address leads to, however it is spelled: one for a+1@example.org and A@example.org."""
-    local, _, domain = unicodedata.normalize("NFKC", address).lower().rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
+    """The mailbox that an email address leads to: one for a+1@example.org, "a"@example.org and A@example.org."""
+    local, _, domain = address.rpartition("@")
+    if local.startswith('"'):
+        local = re.sub(r"\\(.)", r"\1", local[1:-1])
+    with contextlib.suppress(UnicodeError):
+        # As the mail will be addressed.
+        domain = domain.encode("idna").decode()
+    local = unicodedata.normalize("NFKC", local)
+    return f"{local.partition('+')[0] or local}@{domain}".lower()
+
+
+def mailbox_key(address: str) -> str:
+    """By what mails to an address are counted: the plain one alone, all its other spellings together.
+
+    So nobody floods a mailbox by spelling it in other ways, nor uses up by that what its owner may ask for.
+    """
+    mailbox = mailbox_of(address)
+    return mailbox if address.lower() == mailbox else f"other spellings of {mailbox}"

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import AccessRecord, Apartment, Building, Invitation, JoinRequest, Tenancy, User
 from accounts.models.history import past_states
+from accounts.models.membership import memberships
 
 FORGOTTEN = "an account that was deleted"
 
@@ -104,3 +105,12 @@ def held_since(instant: dt.datetime | None, records: list[Any]) -> list[Any]:
     """Of one row's records, newest first, those whose state held at that instant or after it; else the newest."""
     ends = [None, *(record.history_date for record in records)]
     return [r for r, end in zip(records, ends, strict=False) if end is None or (instant and end > instant)]
+
+
+def belonged_since(user: User, instant: dt.datetime) -> bool:
+    """Whether an account still belonged to a household or managed a building then or later."""
+    if any(membership.until is None or membership.until >= instant for membership in memberships(user)):
+        return True
+    managing = set(Building.history.model.managers.filter(user=user).values_list("history_id", flat=True))
+    states = past_states(Building.history.filter(id__in=Building.history.filter(pk__in=managing).values("id")))
+    return any(record.pk in managing and until >= instant for record, until in states)

@@ -65,6 +65,14 @@ def check_retention(**kwargs: Any) -> list[CheckMessage]:
         for name, (unit, most) in limits.items()
         if not 1 <= getattr(settings, name) <= most
     ]
+    if not 1 <= settings.MAX_REJECTED_OF_ONE_TOPIC <= settings.MAX_REJECTED_MESSAGES / 10:
+        problems.append(
+            Error(
+                "MAX_REJECTED_OF_ONE_TOPIC must be at least 1 and at most a tenth of MAX_REJECTED_MESSAGES.",
+                hint="Else the refused messages of one meter push out those of the others.",
+                id="metering.E005",
+            )
+        )
     if settings.ERASE_BILLING_AFTER_MONTHS < settings.ERASE_READINGS_AFTER_MONTHS:
         problems.append(
             Error(

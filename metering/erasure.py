@@ -4,7 +4,6 @@ import calendar
 import datetime as dt
 from collections.abc import Callable, Iterator
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
@@ -12,9 +11,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.access import Residence
+from accounts.confirmation import unproven_addresses
 from accounts.deletion import delete_account, households_of
 from accounts.models import Apartment, Building, Invitation, JoinRequest, Tenancy, User
-from accounts.trace import forget_tenancy
+from accounts.trace import belonged_since, forget_tenancy
 from metering.models import DayTotal, Load, Meter, Reading, RejectedMessage
 from metering.models.instant import LATEST
 from metering.models.load import quarter_of
@@ -125,8 +125,7 @@ def erase_accounts(chunk: Chunk) -> Iterator[int]:
     """Those whose address was never confirmed, and those that have belonged nowhere for ERASE_BILLING_AFTER_MONTHS."""
     now = timezone.now()
     registered = User.objects.filter(date_joined__lt=now - UNCONFIRMED_KEPT, last_login=None)
-    unproven = EmailAddress.objects.filter(verified=False).values("user")
-    strangers = registered.filter(pk__in=unproven, join_requests__isnull=False)
+    strangers = registered.filter(pk__in=unproven_addresses().values("user"))
     # These belong to no building, so the day is UTC's.
     day = months_before(now.date(), settings.ERASE_BILLING_AFTER_MONTHS)
     before = dt.datetime.combine(day, dt.time(), dt.UTC)
@@ -134,9 +133,12 @@ def erase_accounts(chunk: Chunk) -> Iterator[int]:
     gone = User.objects.filter(unseen, date_joined__lt=before, join_requests__isnull=True)
     for people in (strangers, gone):
         nowhere = people.filter(tenancies__isnull=True, managed_buildings__isnull=True, is_superuser=False)
-        for user in nowhere.distinct():
-            delete_person(user)
-            yield 1
+        for pk in set(nowhere.values_list("pk", flat=True)):
+            # Asked again: deleting those before took its time, in which this one may have confirmed.
+            user = nowhere.filter(pk=pk).first()
+            if user and not belonged_since(user, before):
+                delete_person(user)
+                yield 1
 
 
 def erase_rejected_messages(chunk: Chunk) -> Iterator[int]:

@@ -147,6 +147,7 @@ def _documents(user: User) -> Iterator[tuple[str, Any]]:
 
 
 def _access_records(user: User) -> list[dict[str, Any]]:
+    records: Any = AccessRecord.objects.visible_to(user)
     return [
         {
             "apartment": str(record.tenancy.apartment),
@@ -154,9 +155,9 @@ def _access_records(user: User) -> list[dict[str, Any]]:
             "role": record.role,
             "what": record.get_what_display(),
             "first_at": _utc(record.first_at),
-            "last_at": _utc(record.last_at),
+            "last_at": _utc(record.known_until),
         }
-        for record in AccessRecord.objects.visible_to(user)
+        for record in records
     ]
 
 

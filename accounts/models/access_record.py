@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Least
 
 from accounts.models.membership import memberships
 from accounts.models.tenancy import Tenancy
@@ -19,13 +20,18 @@ class AccessRecordQuerySet(models.QuerySet["AccessRecord"]):
     def visible_to(self, user: "User") -> Self:
         """Those of the user's own tenancies, newest first.
 
-        Past ones included, and those the user was taken out of: up to that moment.
+        Past ones included, and those the user was taken out of: up to that moment. `known_until` is the last look
+        of that hour that is theirs to know.
         """
-        own = Q(tenancy__in=Tenancy.objects.filter(residents=user))
+        homes = Q(tenancy__in=Tenancy.objects.filter(residents=user))
+        own, known_until = homes, [When(homes, then=F("last_at"))]
         for membership in memberships(user):
             if membership.until:
-                own |= Q(tenancy=membership.tenancy_id, first_at__lte=membership.until)
-        return self.filter(own).select_related("tenancy__apartment__building", "viewer")
+                before = Q(tenancy=membership.tenancy_id, first_at__lte=membership.until)
+                own |= before
+                known_until.append(When(before, then=Least(F("last_at"), Value(membership.until))))
+        rows = self.filter(own).annotate(known_until=Case(*known_until, output_field=models.DateTimeField()))
+        return rows.select_related("tenancy__apartment__building", "viewer")
 
 
 class AccessRecord(models.Model):

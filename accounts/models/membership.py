@@ -2,7 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from accounts.models.tenancy import Tenancy
 
@@ -17,10 +17,18 @@ class Membership:
     tenancy_id: int
     since: dt.datetime
     until: dt.datetime | None
+    first: int
+    last: int | None
 
     def saw(self, instant: dt.datetime) -> bool:
         """Whether what was changed then is for this person to know: joining and being taken out included."""
         return self.since <= instant and (self.until is None or instant <= self.until)
+
+    def includes(self, record: Any) -> bool:
+        """The same for a record of the tenancy: of several that were saved at once, those from joining to leaving."""
+        place = record.history_date, record.history_id
+        ends = None if self.until is None else (self.until, self.last)
+        return (self.since, self.first) <= place and (ends is None or place <= ends)
 
 
 def memberships(user: "User") -> list[Membership]:
@@ -31,10 +39,27 @@ def memberships(user: "User") -> list[Membership]:
         "id", "history_date", "history_id"
     )
     found: list[Membership] = []
-    since: dict[int, dt.datetime] = {}
+    since: dict[int, tuple[dt.datetime, int]] = {}
+    empty = _before_anybody(records, inside)
     for tenancy, record, at, kind in records.values_list("id", "history_id", "history_date", "history_type"):
         if record in inside and kind != "-":
-            since.setdefault(tenancy, at)
+            since.setdefault(tenancy, empty.pop(tenancy, (at, record)))
         elif tenancy in since:
-            found.append(Membership(tenancy, since.pop(tenancy), at))
-    return found + [Membership(tenancy, at, None) for tenancy, at in since.items()]
+            began, first = since.pop(tenancy)
+            found.append(Membership(tenancy, began, at, first, record))
+    return found + [Membership(tenancy, at, None, first, None) for tenancy, (at, first) in since.items()]
+
+
+def _before_anybody(records: Any, own: set[int]) -> dict[int, tuple[dt.datetime, int]]:
+    """The first records of those tenancies that had nobody before one of `own`: what was changed then is for them."""
+    peopled = set(Tenancy.history.model.residents.filter(history__in=records).values_list("history_id", flat=True))
+    begun: dict[int, tuple[dt.datetime, int]] = {}
+    found: dict[int, tuple[dt.datetime, int]] = {}
+    seen: set[int] = set()
+    for tenancy, record, at in records.values_list("id", "history_id", "history_date"):
+        begun.setdefault(tenancy, (at, record))
+        if record in peopled and tenancy not in seen:
+            seen.add(tenancy)
+            if record in own:
+                found[tenancy] = begun[tenancy]
+    return found

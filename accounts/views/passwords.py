@@ -10,7 +10,7 @@ from accounts import devices
 from accounts.access import user_of
 from accounts.confirmation import confirm
 from accounts.forms import lay_out
-from accounts.text import mailbox_of
+from accounts.text import mailbox_key
 
 
 class CrispyFormMixin:
@@ -28,7 +28,7 @@ class PasswordResetView(CrispyFormMixin, allauth_views.PasswordResetView):
     template_name = "accounts/password_reset.html"
 
     def form_valid(self, form: Any) -> HttpResponse:
-        mailbox = mailbox_of(form.cleaned_data["email"])
+        mailbox = mailbox_key(form.cleaned_data["email"])
         refusal = ratelimit.consume_or_429(self.request, action="reset_password_mailbox", key=mailbox)
         response: HttpResponse = refusal or super().form_valid(form)
         return response

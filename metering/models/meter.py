@@ -1,6 +1,7 @@
 """Meters: which device measured what, from when until when."""
 
 import datetime as dt
+from collections import defaultdict
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -57,14 +58,18 @@ class MeterQuerySet(models.QuerySet["Meter"]):
 
     def _native_homes(self, topics: set[str]) -> list[Home]:
         numbers = {address.apartment for topic in topics if (address := parse_native(topic))}
-        slugs = dict(Building.objects.values_list("pk", "slug"))
+        slugs: dict[int, list[tuple[str, dt.datetime | None]]] = defaultdict(list)
+        for pk, slug in Building.objects.values_list("pk", "slug"):
+            slugs[pk].append((slug, None))
+        for building, until in past_states(Building.history.all()):
+            slugs[building.id].append((building.slug, until))
         flats = [(flat, None) for flat in Apartment.objects.filter(number__in=numbers)]
         once = Apartment.history.filter(number__in=numbers).values("id")
         past = [(record.instance, until) for record, until in past_states(Apartment.history.filter(id__in=once))]
         homes = [
-            Home(native_topic(slugs[flat.building_id], flat.number), flat.pk, until)
+            Home(native_topic(slug, flat.number), flat.pk, min(filter(None, (until, renamed)), default=None))
             for flat, until in flats + past
-            if flat.building_id in slugs
+            for slug, renamed in slugs[flat.building_id]
         ]
         return [home for home in homes if home.topic in topics]
 

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 
 from accounts.access import Residence, Span
@@ -96,7 +96,12 @@ class Reading(models.Model):
 
     def save_for(self, user: User, note: str, now: dt.datetime) -> None:
         """Keep this reading for a resident. Saving it again with a note replaces the note and whose it is."""
-        note = note.strip()
+        with transaction.atomic():
+            # Another one of the household may have saved it meanwhile.
+            self.refresh_from_db(from_queryset=Reading.objects.select_for_update())
+            self._keep(user, note.strip(), now)
+
+    def _keep(self, user: User, note: str, now: dt.datetime) -> None:
         self.saved_at = self.saved_at or now
         if note or self.saved_by is None:
             self.saved_by = user

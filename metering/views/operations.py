@@ -3,7 +3,8 @@
 import logging
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseProblem
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
@@ -31,15 +32,15 @@ def readyz(request: HttpRequest) -> HttpResponse:
     try:
         executor = MigrationExecutor(connection)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError as error:
+        status = None if pending else status_for(None, timezone.now())
+    except DatabaseProblem as error:
         # Anybody may ask; addresses and names are for the log.
         log.warning("not ready: %s", error)
         return JsonResponse(
             {"ready": False, "database": "does not answer: see the log, or manage.py doctor"}, status=503
         )
-    if pending:
+    if status is None:
         return JsonResponse({"ready": False, "database": "not migrated: run manage.py migrate"}, status=503)
-    status = status_for(None, timezone.now())
     return JsonResponse({"ready": True, "database": "ok", "listener": status.listener, "broker": status.broker})
 
 

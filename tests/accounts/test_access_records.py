@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+import time_machine
 from django.db import DatabaseError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -145,6 +146,15 @@ class TestWhatIsRecorded:
         RejectedMessage.objects.update(received_at=NOW + dt.timedelta(hours=2))
         as_manager.get("/admin/metering/rejectedmessage/")
         assert looks() == []
+
+    def test_refused_messages_from_before_the_building_was_renamed(self, as_manager, building, tenancy, meter):
+        topic = "electricity/house/floor/101"
+        RejectedMessage.objects.create(received_at=NOW, topic=topic, building=building, payload=b"x", reason="x")
+        with time_machine.travel(NOW + dt.timedelta(hours=1), tick=False):
+            building.slug = "villa"
+            building.save()
+        as_manager.get("/admin/metering/rejectedmessage/")
+        assert looks() == [(tenancy.pk, "manager@example.org", "manager", "rejected")]
 
     def test_refused_messages_from_before_the_meter_had_another_topic(
         self, as_root, building, tenancy, meter, time_machine

@@ -321,3 +321,12 @@ class TestInAdmin:
         other = User.objects.create_superuser("second@example.org", PASSWORD)
         assert logged_in(other).post(path, {"post": "yes"}).status_code == 302
         assert list(User.objects.filter(is_superuser=True)) == [other]
+
+    @pytest.mark.parametrize("off", ["is_superuser", "is_active"])
+    def test_the_last_superuser_stays_one(self, superuser, off):
+        form = {"email": superuser.email, "is_superuser": "on", "is_active": "on"}
+        form.pop(off)
+        path = f"/admin/accounts/user/{superuser.pk}/change/"
+        assert "This is the last administrator" in logged_in(superuser).post(path, form).content.decode()
+        User.objects.create_superuser("second@example.org", PASSWORD)
+        assert logged_in(superuser).post(path, form).status_code == 302

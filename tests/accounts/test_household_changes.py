@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from django.test import Client
 
-from accounts.models import AccessRecord, Apartment, Tenancy
+from accounts.models import AccessRecord, Apartment, JoinRequest, Tenancy
 from tests.factories import ApartmentFactory, ReadingFactory, TenancyFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -157,3 +157,114 @@ def test_a_tenancy_of_nobody_is(as_manager, building):
     empty = TenancyFactory(apartment=ApartmentFactory(building=building))
     as_manager.post(f"/admin/accounts/tenancy/{empty.pk}/delete/", {"post": "yes"})
     assert not Tenancy.objects.filter(pk=empty.pk).exists()
+
+
+@pytest.fixture
+def newcomer(apartment):
+    user = UserFactory(email="newcomer@example.org")
+    JoinRequest.objects.create(user=user, apartment=apartment)
+    return user
+
+
+def rename(client, apartment, number):
+    form = {"number": number, "floor": "1", "meters-TOTAL_FORMS": "0", "meters-INITIAL_FORMS": "0"}
+    assert client.post(f"/admin/accounts/apartment/{apartment.pk}/change/", form).status_code == 302
+
+
+def set_zone(client, building, zone):
+    form = {"name": building.name, "currency": "EUR", "timezone": zone}
+    assert client.post(f"/admin/accounts/building/{building.pk}/change/", form).status_code == 302
+
+
+def test_the_page_outlives_an_apartment_they_were_moved_to_and_back(as_resident, as_manager, tenancy, building, change):
+    home, spare = tenancy.apartment_id, ApartmentFactory(building=building)
+    change(apartment=spare.pk)
+    change(apartment=home)
+    assert as_manager.post(f"/admin/accounts/apartment/{spare.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert "one that is not here any more → 101, House by the Sea" in text(as_resident)
+
+
+def test_who_is_replaced_does_not_learn_by_whom(as_resident, tenancy, resident, newcomer, change):
+    change(residents=[newcomer.pk])
+    page = text(as_resident)
+    assert "<strong>resident@example.org</strong> left" in page
+    assert "newcomer@example.org" not in page
+
+
+class TestWithinOneSecond:
+    """What is saved at once makes one entry; what is not for everybody is taken out before."""
+
+    @pytest.fixture
+    def now(self, time_machine):
+        time_machine.move_to(NOW, tick=True)
+        return time_machine
+
+    def save(self, client, tenancy, **fields):
+        form = {"apartment": tenancy.apartment_id, "moved_in": "2025-01-01", "moved_out": "", "residents": []}
+        answer = client.post(f"/admin/accounts/tenancy/{tenancy.pk}/change/", form | fields)
+        assert answer.status_code == 302
+
+    def test_who_joins_together_with_new_dates_sees_both(self, as_manager, tenancy, newcomer):
+        self.save(as_manager, tenancy, residents=[newcomer.pk], moved_in="2025-02-01")
+        page = text(log_in(newcomer))
+        assert "<strong>newcomer@example.org</strong> joined" in page
+
+    def test_nothing_hides_behind_another_change(self, as_manager, tenancy, newcomer, now):
+        self.save(as_manager, tenancy, residents=[newcomer.pk])
+        for day in ("2026-11-18", "2026-11-19", ""):
+            now.shift(dt.timedelta(seconds=0.7))
+            self.save(as_manager, tenancy, residents=[newcomer.pk], moved_out=day)
+        assert "19 Nov 2026" in text(log_in(newcomer))
+
+    def test_who_is_replaced_does_not_learn_by_whom(self, as_resident, as_manager, tenancy, resident, newcomer):
+        self.save(as_manager, tenancy, residents=[newcomer.pk])
+        assert "newcomer@example.org" not in text(as_resident)
+
+
+def test_the_time_zone(as_resident, as_manager, building, tenancy, resident, later):
+    later()
+    set_zone(as_manager, building, "Pacific/Pago_Pago")
+    set_zone(as_manager, building, "Europe/Berlin")
+    page = text(as_resident)
+    assert "<strong>Time zone</strong> Europe/Berlin → Pacific/Pago_Pago" in page
+    assert "<strong>Time zone</strong> Pacific/Pago_Pago → Europe/Berlin" in page
+
+
+def test_what_was_changed_before_their_moving_out_was_entered(
+    as_resident, as_manager, tenancy, resident, later, change
+):
+    later()
+    rename(as_manager, tenancy.apartment, "101-old")
+    later()
+    rename(as_manager, tenancy.apartment, "101")
+    change(moved_out="2026-11-22")
+    assert "101-old" in text(as_resident)
+
+
+def test_the_first_resident_sees_what_was_before(as_manager, apartment, newcomer, later):
+    """Else one could enter a tenancy, look, change it, and only then let its people in."""
+    form = {"apartment": apartment.pk, "moved_in": "2025-01-01", "moved_out": "", "residents": []}
+    assert as_manager.post("/admin/accounts/tenancy/add/", form).status_code == 302
+    tenancy = Tenancy.objects.get()
+    for day in ("2026-11-18", ""):
+        later()
+        as_manager.post(f"/admin/accounts/tenancy/{tenancy.pk}/change/", form | {"moved_out": day})
+    later()
+    as_manager.post(f"/admin/accounts/tenancy/{tenancy.pk}/change/", form | {"residents": [newcomer.pk]})
+    page = text(log_in(newcomer))
+    assert "<strong>Moved in</strong> 1 Jan 2025" in page
+    assert "18 Nov 2026 → –" in page
+
+
+def test_who_was_taken_out_does_not_learn_of_later_looks_in_that_hour(
+    as_resident, as_manager, tenancy, resident, newcomer, meter, now
+):
+    tenancy.residents.add(newcomer)
+    ReadingFactory(meter=meter, taken_at=NOW)
+    for minute in (31, 50):
+        now.move_to(NOW + dt.timedelta(minutes=minute), tick=False)
+        as_manager.get(LIST)
+        tenancy.residents.remove(resident)
+    assert "23 Nov 2026, 14:01" in text(as_resident)
+    assert "14:20" not in text(as_resident)
+    assert "14:20" in text(log_in(newcomer))

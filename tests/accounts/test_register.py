@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Invitation, JoinRequest, User
-from tests.factories import PASSWORD, ApartmentFactory, BuildingFactory
+from tests.factories import PASSWORD, ApartmentFactory, BuildingFactory, TenancyFactory
 from tests.installation import PROJECT
 
 pytestmark = pytest.mark.django_db
@@ -115,7 +115,7 @@ class TestWithoutInvitation:
 @pytest.fixture
 def known(resident):
     """An account as everybody's who registered: allauth has the address, too."""
-    EmailAddress.objects.create(user=resident, email=resident.email, primary=True)
+    EmailAddress.objects.create(user=resident, email=resident.email, primary=True, verified=True)
     return resident
 
 
@@ -152,6 +152,31 @@ class TestAnAddressThatHasAnAccount:
             for email in ("resident@example.org", "new@example.org"):
                 assert register(email=email)[1].url == "/register/sent"
         assert [len(mails_to(email)) for email in ("resident@example.org", "new@example.org")] == [1, 1]
+
+
+QUOTED = ['"' + "new"[:number] + "\\" + "new"[number:] + '"@example.org' for number in range(3)]
+UNWRITABLE = ["a@" + "ü" * 63 + ".org", "a@x\uffff.org"]
+
+
+class TestOddAddresses:
+    @pytest.mark.parametrize("addresses", [QUOTED, [f"new+{number}@example.org" for number in range(3)]])
+    def test_one_mailbox_is_not_flooded_by_spelling_it_otherwise(self, apartment, addresses):
+        for address in addresses:
+            register(email=address)
+        assert len(mail.outbox) == 1
+
+    def test_nor_is_its_owner_kept_from_their_mail(self, apartment):
+        for address in (*QUOTED, "new+1@example.org"):
+            register(email=address, password="another horse 8")
+        mail.outbox.clear()
+        register()
+        assert len(mails_to()) == 1
+
+    @pytest.mark.parametrize("address", UNWRITABLE)
+    @pytest.mark.parametrize("path", ["/register", "/password/reset"])
+    def test_one_that_nobody_can_write_to(self, apartment, address, path, caplog):
+        form = {"email": address, "password": PASSWORD, "apartment": "101", "floor": "1"}
+        assert Client(raise_request_exception=False).post(path, form).status_code in {200, 302}
 
 
 class TestUnconfirmed:
@@ -221,6 +246,32 @@ class TestUnconfirmed:
         assert all("not confirmed" in as_manager.get(page).content.decode() for page in pages)
         confirm()
         assert not any("not confirmed" in as_manager.get(page).content.decode() for page in pages)
+
+    @pytest.mark.parametrize("given", ["a household", "a building", "all rights", "another address"])
+    def test_what_it_is_given_meanwhile_is_no_proof(self, registered, building, tenancy, given):
+        """Whoever gives it takes the account for its owner's."""
+        user = User.objects.get(email="new@example.org")
+        if given == "a household":
+            tenancy.residents.add(user)
+        elif given == "a building":
+            building.managers.add(user)
+        else:
+            root = Client()
+            root.force_login(User.objects.create_superuser("root@example.org", PASSWORD))
+            form = {"email": "new@example.org", "is_active": "on"}
+            form |= {"is_superuser": "on"} if given == "all rights" else {"email": "other@example.org"}
+            assert root.post(f"/admin/accounts/user/{user.pk}/change/", form).status_code == 302
+        client = Client()
+        user.refresh_from_db()
+        client.post("/login", {"email": user.email, "password": PASSWORD})
+        assert not is_in(client)
+
+    def test_nor_is_an_apartment_that_is_gone(self, registered, apartment, neighbour_apartment):
+        JoinRequest.objects.all().delete()
+        TenancyFactory(apartment=neighbour_apartment).residents.add(User.objects.get(email="new@example.org"))
+        assert not is_in(log_in())
+        register()
+        assert "Somebody, probably you, registered new@example.org." in mails_to()[-1].body
 
     def test_an_account_made_by_hand_needs_none_whoever_asks_for_a_reset(self):
         User.objects.create_user("new@example.org", PASSWORD)

@@ -13,13 +13,14 @@ from urllib.request import HTTPCookieProcessor, build_opener
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from django.contrib.auth import get_user
 from django.core import mail
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from accounts.models import User
 from accounts.two_factor import has_two_factor
 from tests.factories import PASSWORD, ApartmentFactory, TenancyFactory, UserFactory
 from tests.installation import environment, run_manage
@@ -125,6 +126,20 @@ class TestSetUp:
         told = [message for message in mail.outbox if "Authenticator app activated." in message.body]
         assert [message.to for message in told] == [["resident@example.org"]]
         assert "From: 127.0.0.1" in told[0].body
+
+    def test_so_it_is_where_an_administrator_takes_it_off_or_chooses_a_password(self, resident):
+        TOTP.activate(resident, generate_totp_secret())
+        root = Client()
+        root.force_login(User.objects.create_superuser("root@example.org", PASSWORD))
+        root.post("/admin/accounts/user/", {"action": "take_off_two_factor", "_selected_action": resident.pk})
+        new = {"password1": "another horse 8", "password2": "another horse 8", "usable_password": "true"}
+        root.post(f"/admin/accounts/user/{resident.pk}/password/", new)
+        first, second = mail.outbox
+        assert "deactivated" in first.body
+        assert "password" in second.subject.lower()
+        for message in mail.outbox:
+            assert message.to == ["resident@example.org"]
+            assert "From: Riser's administration, root@example.org" in message.body
 
     def test_sessions_of_before_end_and_this_one_goes_on(self, as_resident, resident):
         other = Client()

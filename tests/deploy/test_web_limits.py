@@ -184,6 +184,12 @@ def test_an_address_that_holds_a_secret_is_not_logged(site):
     assert "uvicorn.access" not in site.web.said
 
 
+def test_nginx_logs_no_address_of_what_fails():
+    """Its lines of the level `error` hold whole addresses, and those of the pages before."""
+    server = (PROJECT / "deploy/nginx.conf").read_text().partition("listen 443")[2]
+    assert re.search(r"^    error_log \S+ crit;", server, re.MULTILINE)
+
+
 def test_nginx_knows_a_log_in_by_the_cookie_it_has(site):
     visitor = Visitor(site).log_in()
     pattern = re.search(r'"~(.*)" \$1;', (PROJECT / "deploy/nginx.conf").read_text())[1]

@@ -272,6 +272,25 @@ class TestAccounts:
         tenancy.residents.add(stranger)
         assert self.after(31) == 0
 
+    def test_who_confirms_while_others_are_erased(self, stranger, apartment):
+        second = UserFactory(email="second@example.org")
+        EmailAddress.objects.create(user=second, email=second.email, primary=True)
+        with time_machine.travel(timezone.now() + dt.timedelta(days=31)):
+            erasing = erasure.erase_accounts(Chunk())
+            next(erasing)
+            EmailAddress.objects.update(verified=True)
+            assert list(erasing) == []
+
+    @pytest.mark.parametrize("what", ["household", "building"])
+    def test_who_belonged_somewhere_until_today(self, tenancy, building, what):
+        user = UserFactory()
+        where = tenancy.residents if what == "household" else building.managers
+        where.add(user)
+        User.objects.filter(pk=user.pk).update(date_joined=timezone.now() - dt.timedelta(days=4000))
+        where.remove(user)
+        assert self.after(30) == 0
+        assert self.after(1200) == 1
+
     def test_who_has_belonged_nowhere_for_years(self, db, settings):
         settings.ERASE_BILLING_AFTER_MONTHS = 12
         UserFactory()

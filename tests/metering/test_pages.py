@@ -1,7 +1,7 @@
 import datetime as dt
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -81,6 +81,14 @@ class TestOperations:
         assert answer.status_code == 503
         assert answer.json()["database"] == "does not answer: see the log, or manage.py doctor"
         assert "10.0.0.5" in caplog.text
+
+    @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+    def test_not_ready_whatever_fails(self, db, monkeypatch, error):
+        def away(*_):
+            raise error("x")
+
+        monkeypatch.setattr(operations, "status_for", away)
+        assert Client(raise_request_exception=False).get("/readyz").status_code == 503
 
     def test_metrics_are_for_configured_addresses(self, settings):
         assert Client().get("/metrics").status_code == 200
