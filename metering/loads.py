@@ -5,13 +5,15 @@ written depends on nothing but the readings, so this may be stopped, repeated, a
 """
 
 import datetime as dt
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
-from django.db.models import Min, Sum
+from django.db import connection
+from django.db.models import Min, Sum, Value
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from accounts.models import Building
@@ -25,9 +27,8 @@ T = TypeVar("T")
 METERS_AT_ONCE = 20
 ROWS_AT_ONCE = 100
 """Written in one transaction, which others wait for."""
-LOCK_MILLISECONDS = 50
-"""Whoever stores readings waits behind us for no longer."""
-LOCK_NOT_AVAILABLE = "55P03"
+LONGEST_WAIT = 2.0
+"""Seconds for which a transaction that writes readings is waited for."""
 SUMMED = ("energy", "exported", "bridged", "covered")
 DERIVED = [field.name for field in Load._meta.concrete_fields if field.name not in {"meter", "quarter"}]
 
@@ -53,28 +54,45 @@ def derive_new() -> Iterator[int]:
     touched = [Touched(meter, _quarter_before(meter, first)) for meter, first in firsts]
     for some in _parts(sorted(touched), METERS_AT_ONCE):
         yield from _derive(some)
-    progress.derived_to = top
-    progress.save()
+    _advance(progress.derived_to, top)
+
+
+def _advance(begin: int, top: int) -> None:
+    """Note how far it is done. Where somebody else did the same meanwhile, what both did is done again."""
+    progress = LoadProgress.objects.filter(pk=1)
+    if not progress.filter(derived_to=begin).update(derived_to=top):
+        progress.update(derived_to=Least("derived_to", Value(begin)))
 
 
 def _newest_settled() -> int | None:
     """The newest reading, below which none will appear any more. None where there is none, or nobody can tell now.
 
-    SQLite has one writer at a time, whose numbers go up. PostgreSQL hands out numbers before it commits: a lock on
-    the table, for as long as it takes to ask, waits for those who are writing.
+    SQLite has one writer at a time, whose numbers go up. PostgreSQL hands out numbers before it commits: all who are
+    writing now are waited for. Whoever begins later gets a higher number.
     """
-    newest = Reading.objects.order_by("-pk").values_list("pk", flat=True)
+    newest = Reading.objects.order_by("-pk").values_list("pk", flat=True).first()
+    give_up_at = time.monotonic() + LONGEST_WAIT
+    writers = _writers()
+    while writers:
+        if time.monotonic() > give_up_at:
+            return None
+        time.sleep(0.01)
+        writers &= _writers()
+    return newest
+
+
+def _writers() -> set[str]:
+    """The transactions of others that write readings at this moment, on PostgreSQL."""
     if connection.vendor != "postgresql":
-        return newest.first()
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
-            cursor.execute(f"LOCK TABLE {Reading._meta.db_table} IN SHARE MODE")
-            return newest.first()
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") != LOCK_NOT_AVAILABLE:
-            raise
-        return None
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT virtualtransaction FROM pg_locks WHERE relation = %s::regclass AND mode = 'RowExclusiveLock'"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND pid <> pg_backend_pid()",
+            [Reading._meta.db_table],
+        )
+        return {transaction for (transaction,) in cursor.fetchall()}
 
 
 def _quarter_before(meter_id: int, first: dt.datetime) -> int:

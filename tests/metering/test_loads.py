@@ -5,6 +5,7 @@ import random
 
 import pytest
 import time_machine
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -243,3 +244,38 @@ def test_a_reading_stays_until_its_energy_is_derived(meter):
     assert deletable(later).count() == 0
     derived()
     assert deletable(later).count() == 360
+
+
+def test_two_at_once_leave_nothing_out(meter):
+    """Whoever is done last may have written what was read first."""
+    readings(meter, (0, 1000.0), (60, 1000.0))
+    slow = derive_new()
+    next(slow)
+    readings(meter, (120, 1000.0))
+    derived()
+    list(slow)
+    assert LoadProgress.objects.get().derived_to == 0
+    derived()
+    assert loads(meter) == {0: 33_333}
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_reading_that_is_written_while_others_are_derived_is_not_left_out(meter, monkeypatch):
+    """PostgreSQL hands out numbers before it commits: the one below may appear after the one above was seen."""
+    monkeypatch.setattr("metering.loads.LONGEST_WAIT", 0.1)
+    slow = connection.copy()
+    with slow.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(
+            "INSERT INTO metering_reading (meter_id, taken_at, voltage, current, power, note)"
+            " VALUES (%s, %s, 230, 4, 920, '')",
+            [meter.pk, START],
+        )
+        readings(meter, (60, 920.0))
+        assert derived() == 0
+        assert not LoadProgress.objects.filter(derived_to__gt=0).exists()
+        cursor.execute("COMMIT")
+    slow.close()
+    assert derived() > 0
+    assert loads(meter) == {0: 15_333}
