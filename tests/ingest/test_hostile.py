@@ -75,7 +75,8 @@ def house(installation):
 
 def test_all_of_it_is_taken_and_none_of_it_does_anything(house):
     with LooseBroker([*MESSAGES, (TOPIC, MARKER)]) as broker:
-        listener = house.start_listener(MQTT_PORT=str(broker.port), MAX_REJECTED_OF_ONE_TOPIC=str(len(MESSAGES)))
+        every_one = {"MAX_REJECTED_OF_ONE_TOPIC": "1000", "MAX_REJECTED_MESSAGES": "10000"}
+        listener = house.start_listener(MQTT_PORT=str(broker.port), **every_one)
         wait_for(lambda: (230 * 3.14) in [power for _, power in house.readings()], "the last one is stored", timeout=60)
         wait_for(lambda: len(broker.acknowledged) == len(MESSAGES) + 1, "all of them are acknowledged")
         assert not listener.has_ended
