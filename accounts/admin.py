@@ -8,7 +8,6 @@ from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
@@ -144,7 +143,7 @@ class UserAdmin(TracedAdmin, DjangoUserAdmin):
             obj.end_sessions()
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
-        users = User.objects.filter(pk=unquote(id)) if id.isdecimal() else User.objects.none()
+        users = User.objects.filter(pk=id) if id.isdecimal() else User.objects.none()
         before = users.values_list("password", flat=True).first()
         response: HttpResponse = super().user_change_password(request, id, form_url)
         user = users.first()

@@ -121,10 +121,12 @@ class MeterAdmin(TracedAdmin):
         return "from the beginning" if value == EPOCH else super().say(field, value)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        measured = [str(meter) for meter in objs if meter.readings.exists()]
+        measured = [
+            str(meter) for meter in objs if meter.readings.exists() or meter.loads.exists() or meter.day_totals.exists()
+        ]
         if not measured:
             return super().get_deleted_objects(objs, request)
-        # Django would list its readings, all of them, with what they say.
+        # Django would list its readings and loads, all of them, with what they say.
         return [], {}, set(), [f"The readings of {name}" for name in measured]
 
     @admin.display(description="newest reading")

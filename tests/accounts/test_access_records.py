@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AccessRecord, User
 from accounts.trace import record_access
-from metering.models import Meter, Reading, RejectedMessage
+from metering.models import DayTotal, Load, Meter, Reading, RejectedMessage
 from tests.factories import MeterFactory, ReadingFactory, TenancyFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -225,6 +225,18 @@ def test_a_meter_with_readings_is_not_deleted_nor_are_they_listed(as_manager, te
     Reading.objects.all().delete()
     assert as_manager.post(f"/admin/metering/meter/{reading.meter_id}/delete/", {"post": "yes"}).status_code == 302
     assert Meter.objects.count() == 0
+
+
+def test_nor_is_one_of_which_only_energy_is_left(as_manager, tenancy, meter):
+    quarter = Load(meter=meter, quarter=1, energy=77_700, exported=0, bridged=0, covered=900, samples=1)
+    quarter.save(force_insert=True)
+    DayTotal.objects.create(meter=meter, date=NOW.date(), energy=88_800_000, exported=0, bridged=0, covered=900)
+    path = f"/admin/metering/meter/{meter.pk}/delete/"
+    page = as_manager.get(path).content.decode()
+    assert "77.7" not in page
+    assert "88.8" not in page
+    as_manager.post(path, {"post": "yes"})
+    assert Meter.objects.filter(pk=meter.pk).exists()
 
 
 @pytest.mark.parametrize("path", [LIST, f"{LIST}%s/change/"])
