@@ -4,7 +4,7 @@ PY := .venv/bin/python
 .DEFAULT_GOAL := help
 # Tests start Riser's commands hundreds of times: compiled once, wherever the shell says otherwise.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup run test test-faults test-faults-sqlite bench lint format lock
+.PHONY: help setup run test test-faults bench lint format lock
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,15 +26,13 @@ test: ## Set everything up and test it, on SQLite and on PostgreSQL
 	@echo "==> Testing on PostgreSQL"
 	@$(PY) -m tests.postgres $(PY) -m pytest
 
-test-faults: test-faults-sqlite ## The listener under real faults, on SQLite and on PostgreSQL: what was published, stored, lost
-	@echo "==> Faults on PostgreSQL"
-	@$(PY) -m tests.postgres $(PY) -m pytest tests/faults -m fault -n 4
-
-test-faults-sqlite: ## The same on SQLite only
+test-faults: ## The listener under real faults, on SQLite and on PostgreSQL: what was published, stored, lost
 	@sh scripts/setup.sh dev
 	@sh scripts/test_parts.sh
 	@echo "==> Faults on SQLite"
-	@$(PY) -m pytest tests/faults -m fault -n 4
+	@$(PY) -m pytest tests/faults -m fault -n 6
+	@echo "==> Faults on PostgreSQL"
+	@$(PY) -m tests.postgres $(PY) -m pytest tests/faults -m fault -n 6
 
 bench: ## Measure, against limits and peers: one table, in about twenty minutes
 	@sh scripts/setup.sh dev

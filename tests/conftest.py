@@ -13,6 +13,7 @@ from django.db import connections
 from django.test import Client
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from xdist.scheduler import LoadScopeScheduling
 
 from accounts.models import Apartment, Building, Tenancy, User
 from metering.models import Meter
@@ -32,6 +33,22 @@ hypothesis_settings.load_profile("riser")
 def pytest_configure() -> None:
     # Asynchronous, it would take a sixth of the time of all requests that do not go to a real server.
     settings.MIDDLEWARE.remove("servestatic.middleware.ServeStaticMiddleware")
+
+
+ONE_SERVER = {"tests/browser/test_csp.py", "tests/deploy/test_web_limits.py", "tests/test_headers.py"}
+"""Modules whose tests share a web server, which takes seconds to start."""
+
+
+class Scheduling(LoadScopeScheduling):
+    """Each test to the next worker that is free; those that share a server all to one, first of all."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return module if module in ONE_SERVER else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 DATABASE_FIXTURES = {"django_db_setup", "templates"}
@@ -55,6 +72,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if SERVER in os.environ:
         terminalreporter.write_line("On PostgreSQL: the tests that use the database. The others run on SQLite only.")
+
+
+@pytest.fixture(autouse=True)
+def no_running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Playwright's event loop counts as running in this thread from the first page on, also for tests without one."""
+    if "page" in request.fixturenames:
+        yield
+        return
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(scope="session")

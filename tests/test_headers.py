@@ -15,8 +15,7 @@ from tests.factories import PASSWORD
 from tests.installation import Installation
 from tests.walls.table import GET
 
-# One web server for all of them.
-pytestmark = [pytest.mark.sqlite, pytest.mark.xdist_group("headers")]
+pytestmark = pytest.mark.sqlite
 
 TLS = {"X-Forwarded-Proto": "https"}
 POLICY = {

@@ -10,8 +10,7 @@ from tests.test_headers import production
 from tests.waiting import wait_for
 from tests.walls.table import GET
 
-# One web server for all of them.
-pytestmark = [pytest.mark.sqlite, pytest.mark.xdist_group("csp")]
+pytestmark = pytest.mark.sqlite
 
 ROOT = "root@example.org"
 TOPIC = "electricity/house/floor/101"

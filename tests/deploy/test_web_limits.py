@@ -16,8 +16,7 @@ from tests.factories import PASSWORD
 from tests.installation import PROJECT, Installation, Process, environment, run_manage
 from tests.waiting import wait_for
 
-# One web server for all of them.
-pytestmark = [pytest.mark.sqlite, pytest.mark.xdist_group("web_limits")]
+pytestmark = pytest.mark.sqlite
 
 UNIT = PROJECT / "deploy/systemd/riser-web.service"
 LIMIT = 1024 * 1024
