@@ -40,7 +40,7 @@ ONE_SERVER = {"tests/browser/test_csp.py", "tests/deploy/test_web_limits.py", "t
 
 
 class Scheduling(LoadScopeScheduling):
-    """Each test to the next worker that is free; those that share a server all to one, first of all."""
+    """Each test to the next worker that is free, in order; those that share a server all to one."""
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
@@ -66,24 +66,21 @@ def belongs_here(item: pytest.Item) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     config.hook.pytest_deselected(items=[item for item in items if not belongs_here(item)])
-    items[:] = [item for item in items if belongs_here(item)]
+    items[:] = sorted((item for item in items if belongs_here(item)), key=turn_of)
+
+
+def turn_of(item: pytest.Item) -> int:
+    """Those with a browser last: from the first page on Playwright's event loop counts as running in the worker.
+
+    Of the others, and of these, those first that keep one worker busy for long.
+    """
+    module = item.nodeid.partition("::")[0]
+    return 2 * module.startswith("tests/browser") + (module not in ONE_SERVER)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if SERVER in os.environ:
         terminalreporter.write_line("On PostgreSQL: the tests that use the database. The others run on SQLite only.")
-
-
-@pytest.fixture(autouse=True)
-def no_running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Playwright's event loop counts as running in this thread from the first page on, also for tests without one."""
-    if "page" in request.fixturenames:
-        yield
-        return
-    loop = asyncio._get_running_loop()
-    asyncio._set_running_loop(None)
-    yield
-    asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(scope="session")
