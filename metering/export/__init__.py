@@ -1,0 +1,1 @@
+"""Energy in the formats that other programs read."""
