@@ -191,12 +191,14 @@ class UserAdmin(TracedAdmin, DjangoUserAdmin):
                 self.message_user(request, f"There was none on {user}.", messages.WARNING)
 
 
-@admin.register(Building)
 class BuildingAdmin(TracedAdmin):
-    """A manager edits the building's name and time zone; only a superuser makes one or names managers."""
+    """A manager edits the building's name and time zone; only a superuser makes one or names managers.
+
+    Metering registers it together with the building's energy.
+    """
 
     building_path = "pk"
-    list_display = ("name", "slug", "timezone", "currency", "apartment_count")
+    list_display: tuple[str, ...] = ("name", "slug", "timezone", "currency", "apartment_count")
     list_filter = ("timezone", "currency")
     search_fields = ("name", "slug")
     ordering = ("slug",)
@@ -241,7 +243,7 @@ class ApartmentAdmin(TracedAdmin):
     """Apartments and who lives there; metering registers it together with the apartment's meters."""
 
     building_path = "building"
-    list_display = ("number", "floor", "building", "household")
+    list_display = ("number", "floor", "building", "household", "area")
     list_filter = (("building", admin.RelatedOnlyFieldListFilter), "floor")
     search_fields = ("number", "floor", "building__name")
     list_select_related = ("building",)

@@ -21,7 +21,23 @@ def record_access(viewer: User, seen: Collection[tuple[int | None, dt.datetime]]
     Call it before anything is shown, and show nothing where it raises. The viewer's own tenancies and
     times in which nobody lived there leave no record.
     """
-    found = _households(seen)
+    _record(viewer, _households(seen), what)
+
+
+def record_access_to_time(
+    viewer: User, apartments: Collection[int], begin: dt.datetime, end: dt.datetime, what: AccessRecord.What
+) -> None:
+    """The same, where the viewer is about to see all of these apartments' time between two instants."""
+    spans = _spans(set(apartments))
+    _record(viewer, {tenancy.pk for tenancy, until in spans if _overlaps(tenancy, until, begin, end)}, what)
+
+
+def _overlaps(tenancy: Tenancy, until: dt.datetime | None, begin: dt.datetime, end: dt.datetime) -> bool:
+    last = min(filter(None, (end, until, tenancy.until)))
+    return max(begin, tenancy.since) < last
+
+
+def _record(viewer: User, found: set[int], what: AccessRecord.What) -> None:
     own = set(Tenancy.objects.filter(pk__in=found, residents=viewer).values_list("pk", flat=True))
     now = timezone.now()
     role = AccessRecord.Role.ADMINISTRATOR if viewer.is_superuser else AccessRecord.Role.MANAGER
@@ -43,20 +59,24 @@ def _households(seen: Collection[tuple[int | None, dt.datetime]]) -> set[int]:
     What was measured while a tenancy lasted stays that household's business: its dates may have been
     changed since, and may be changed back after the look.
     """
-    apartments = {pk for pk, _ in seen if pk is not None}
-    spans: list[tuple[Tenancy, dt.datetime | None]]
-    spans = [(tenancy, None) for tenancy in Tenancy.objects.filter(apartment__in=apartments)]
-    spans += _past_states(Tenancy.history.filter(apartment__in=apartments).values("id"))
-    homes = Apartment.objects.select_related("building").in_bulk(apartments)
     found = set()
-    for tenancy, end in spans:
-        if tenancy.apartment_id not in homes:
-            continue
-        tenancy.apartment = homes[tenancy.apartment_id]
+    for tenancy, end in _spans({pk for pk, _ in seen if pk is not None}):
         instants = (instant for apartment, instant in seen if apartment == tenancy.apartment_id)
         if any((end is None or instant < end) and tenancy.covers(instant) for instant in instants):
             found.add(tenancy.pk)
     return found
+
+
+def _spans(apartments: set[int]) -> Iterator[tuple[Tenancy, dt.datetime | None]]:
+    """What these apartments' tenancies are, and what they were: those with the time until which they were that."""
+    spans: list[tuple[Tenancy, dt.datetime | None]]
+    spans = [(tenancy, None) for tenancy in Tenancy.objects.filter(apartment__in=apartments)]
+    spans += _past_states(Tenancy.history.filter(apartment__in=apartments).values("id"))
+    homes = Apartment.objects.select_related("building").in_bulk(apartments)
+    for tenancy, end in spans:
+        if tenancy.apartment_id in homes:
+            tenancy.apartment = homes[tenancy.apartment_id]
+            yield tenancy, end
 
 
 def _past_states(ids: QuerySet[Any]) -> Iterator[tuple[Any, dt.datetime]]:

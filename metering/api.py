@@ -15,6 +15,8 @@ from pydantic import BaseModel
 
 from accounts.access import load_residence, user_of
 from accounts.text import HIDDEN
+from metering.api_energy import router as energy_router
+from metering.api_problems import READ_PROBLEMS, InvalidOut, ProblemOut
 from metering.curve import curve
 from metering.models import Reading
 from metering.power_data import PowerData, iso_utc, power_data
@@ -85,26 +87,6 @@ class SavedOut(Schema):
     note: str
 
 
-class ProblemOut(Schema):
-    """Why it did not work."""
-
-    detail: str
-
-
-class FaultOut(Schema):
-    """One thing that is wrong with what was sent."""
-
-    type: str
-    loc: list[str | int] = Field(description="Where: body, its parameter, the field")
-    msg: str
-
-
-class InvalidOut(Schema):
-    """What is wrong with what was sent."""
-
-    detail: list[FaultOut]
-
-
 class CurveOut(Schema):
     """Today's power, thinned out: one entry per bucket, null where nothing was measured."""
 
@@ -114,8 +96,6 @@ class CurveOut(Schema):
     peak: list[float | None] = Field(description="W, highest of the bucket")
 
 
-# 401: not logged in. 404: logged in, without an apartment.
-READ_PROBLEMS = {401: ProblemOut, 404: ProblemOut}
 # 400: the body is no JSON. 403: the CSRF token is missing. 409: there is nothing to save yet. 413: too much was sent.
 WRITE_PROBLEMS = READ_PROBLEMS | {400: ProblemOut, 403: ProblemOut, 409: ProblemOut, 413: ProblemOut, 422: InvalidOut}
 
@@ -161,6 +141,9 @@ def get_today(request: HttpRequest) -> Any:
     residence = load_residence(request)
     midnight = residence.building.midnight(residence.building.today())
     return curve(Reading.objects.of(residence), midnight, midnight + dt.timedelta(days=1))
+
+
+api.add_router("", energy_router)
 
 
 def as_json(data: PowerData) -> dict[str, Any]:

@@ -124,16 +124,77 @@ FROM summed s LEFT JOIN lasts l ON l.meter = s.meter AND l.q = s.q AND l.place =
 ORDER BY s.meter, s.q
 """
 
+# Where to begin: the last reading before that quarter hour, else the first one in it. The load of the quarter hour
+# in which it lies says what the register had shown by then.
+_WINDOWS = """
+WITH asked(meter, quarter) AS (VALUES {asked}),
+around AS (
+    SELECT meter, (SELECT MAX(r.taken_at) FROM metering_reading r WHERE r.meter_id = meter AND r.taken_at < {since})
+        AS before, (SELECT MIN(r.taken_at) FROM metering_reading r WHERE r.meter_id = meter AND r.taken_at >= {since})
+        AS first
+    FROM asked
+)
+SELECT r.meter, {before}, {first}, l.register, COALESCE(l.register_shown, l.register)
+FROM around r LEFT JOIN metering_load l ON l.meter_id = r.meter AND l.quarter = {before} / {width}
+WHERE r.before IS NOT NULL OR r.first IS NOT NULL
+"""
+
+_BEFORE = """
+WITH asked(meter, instant) AS (VALUES {asked})
+SELECT meter, (SELECT {t} FROM metering_reading r WHERE r.meter_id = meter AND r.taken_at < {since}
+    ORDER BY r.taken_at DESC LIMIT 1) FROM asked
+"""
+
 _DIALECTS = {
-    "sqlite": {"t": "r.taken_at", "since": "w.since", "least": "MIN", "greatest": "MAX", "window": "(%s, %s, %s, %s)"},
+    "sqlite": {
+        "microseconds": "{}",
+        "instant": "{}",
+        "least": "MIN",
+        "greatest": "MAX",
+        "window": "(%s, %s, %s, %s)",
+        "pair": "(%s, %s)",
+    },
     "postgresql": {
-        "t": "CAST(EXTRACT(EPOCH FROM r.taken_at) * 1000000 AS bigint)",
-        "since": "(timestamptz 'epoch' + w.since * interval '1 microsecond')",
+        "microseconds": "CAST(EXTRACT(EPOCH FROM {}) * 1000000 AS bigint)",
+        "instant": "(timestamptz 'epoch' + {} * interval '1 microsecond')",
         "least": "LEAST",
         "greatest": "GREATEST",
         "window": "(%s::bigint, %s::bigint, %s::double precision, %s::double precision)",
+        "pair": "(%s::bigint, %s::bigint)",
     },
 }
+
+
+def reading_before(firsts: dict[int, int]) -> dict[int, int | None]:
+    """Of each of these meters the last reading before that microsecond, in microseconds; None where there is none."""
+    dialect = _DIALECTS[connection.vendor]
+    statement = _BEFORE.format(
+        asked=", ".join([dialect["pair"]] * len(firsts)),
+        t=dialect["microseconds"].format("r.taken_at"),
+        since=dialect["instant"].format("instant"),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [value for pair in firsts.items() for value in pair])
+        return dict(cursor.fetchall())
+
+
+def windows_from(quarters: dict[int, int]) -> list[Window]:
+    """What to derive these meters from, so that all is known from that quarter hour on; none of who has no reading."""
+    dialect = _DIALECTS[connection.vendor]
+    statement = _WINDOWS.format(
+        asked=", ".join([dialect["pair"]] * len(quarters)),
+        since=dialect["instant"].format(f"(quarter * {WIDTH})"),
+        before=dialect["microseconds"].format("r.before"),
+        first=dialect["microseconds"].format("r.first"),
+        width=WIDTH,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [value for pair in quarters.items() for value in pair])
+        rows = cursor.fetchall()
+    return [
+        (meter, first, None, None) if before is None else (meter, before, register, shown)
+        for meter, before, first, register, shown in rows
+    ]
 
 
 def derive(windows: Sequence[Window]) -> Iterator[Load]:
@@ -141,9 +202,12 @@ def derive(windows: Sequence[Window]) -> Iterator[Load]:
 
     The one in whose midst a window begins lacks what came before.
     """
-    dialect = dict(_DIALECTS[connection.vendor])
+    dialect = _DIALECTS[connection.vendor]
     statement = _STATEMENT.format(
-        **dialect,
+        t=dialect["microseconds"].format("r.taken_at"),
+        since=dialect["instant"].format("w.since"),
+        least=dialect["least"],
+        greatest=dialect["greatest"],
         windows=", ".join([dialect["window"]] * len(windows)),
         width=WIDTH,
         reset=RESET,

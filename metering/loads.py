@@ -1,4 +1,4 @@
-"""Readings -> loads: energy per quarter hour and per local day.
+"""Readings -> loads: energy per quarter hour.
 
 Only what new or late readings touch is derived again, from the quarter hour of the reading before them on. What is
 written depends on nothing but the readings, so this may be stopped, repeated, and done by two at once.
@@ -6,38 +6,34 @@ written depends on nothing but the readings, so this may be stopped, repeated, a
 
 import datetime as dt
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Min, Sum, Value
+from django.db.models import Count, Max, Min, Value
 from django.db.models.functions import Least
 from django.utils import timezone
 
-from accounts.models import Building
-from metering.derivation import Window, derive
-from metering.models import DayTotal, Load, LoadProgress, Meter, Reading
+from metering.day_totals import sum_days
+from metering.derivation import WIDTH, derive, reading_before, windows_from
+from metering.models import Load, LoadProgress, Meter, Reading
 from metering.models.instant import to_microseconds
 from metering.models.load import quarter_of, quarter_start
 
 T = TypeVar("T")
 
-METERS_AT_ONCE = 20
-ROWS_AT_ONCE = 100
+READINGS_AT_ONCE = 100_000
+"""New ones that are derived in one pass, so that memory stays small."""
+METERS_AT_ONCE = 10
+"""Of which all readings are derived anew in one pass."""
+ROWS_AT_ONCE = 200
 """Written in one transaction, which others wait for."""
 LONGEST_WAIT = 2.0
 """Seconds for which a transaction that writes readings is waited for."""
-SUMMED = ("energy", "exported", "bridged", "covered")
+OPEN_QUARTERS = 4
+"""So far back quarter hours that nobody has derived yet are derived when somebody looks."""
 DERIVED = [field.name for field in Load._meta.concrete_fields if field.name not in {"meter", "quarter"}]
-
-
-class Touched(NamedTuple):
-    """A meter whose loads are to be derived from this quarter hour on."""
-
-    meter_id: int
-    quarter: int
 
 
 def derive_new() -> Iterator[int]:
@@ -50,11 +46,40 @@ def derive_new() -> Iterator[int]:
     if top is None or top == progress.derived_to:
         return
     new = Reading.objects.filter(pk__gt=progress.derived_to, pk__lte=top)
-    firsts = new.order_by().values_list("meter_id").annotate(first=Min("taken_at"))
-    touched = [Touched(meter, _quarter_before(meter, first)) for meter, first in firsts]
-    for some in _parts(sorted(touched), METERS_AT_ONCE):
-        yield from _derive(some)
+    for firsts in _in_passes(new.order_by().values_list("meter_id").annotate(Count("pk"), Min("taken_at"))):
+        yield from _derive(_quarters_before(firsts))
     _advance(progress.derived_to, top)
+
+
+def rebuild(since: dt.datetime | None = None) -> Iterator[int]:
+    """Derive everything anew that the retained readings allow, or what of it lies after that instant.
+
+    Yields the number of rows written in each transaction; safe to stop after any.
+    """
+    start = max(retained_from(), quarter_of(since) if since else 0)
+    meters = Meter.objects.order_by("pk").values_list("pk", flat=True)
+    for some in _parts(list(meters), METERS_AT_ONCE):
+        yield from _derive(dict.fromkeys(some, start))
+
+
+def open_loads(meters: Sequence[int], now: dt.datetime) -> list[Load]:
+    """The loads of these meters that may not be stored yet, with those to be replaced by them; not saved.
+
+    From the newest stored one on, which may lack what came since. Where nobody derives, of the last hour only.
+    """
+    earliest = quarter_of(now) - OPEN_QUARTERS
+    newest = Load.objects.filter(meter__in=meters, quarter__gte=earliest).order_by()
+    known = dict(newest.values_list("meter").annotate(Max("quarter")))
+    starts = {meter: known.get(meter, earliest) for meter in meters}
+    windows = windows_from(starts) if starts else []
+    return [load for load in derive(windows) if load.quarter >= starts[load.meter_id]] if windows else []
+
+
+def retained_from() -> int:
+    """The first quarter hour of which all readings are still there."""
+    cutoff = timezone.now() - dt.timedelta(days=settings.READING_RETENTION_DAYS)
+    pruned = LoadProgress.objects.filter(pk=1).values_list("pruned_to", flat=True).first()
+    return quarter_of(max(cutoff, pruned) if pruned else cutoff) + 1
 
 
 def _advance(begin: int, top: int) -> None:
@@ -95,40 +120,39 @@ def _writers() -> set[str]:
         return {transaction for (transaction,) in cursor.fetchall()}
 
 
-def _quarter_before(meter_id: int, first: dt.datetime) -> int:
-    """The quarter hour of the reading before that one, whose interval ends at it; else its own."""
-    before = Reading.objects.filter(meter=meter_id, taken_at__lt=first).order_by("-taken_at")
-    return quarter_of(before.values_list("taken_at", flat=True).first() or first)
+def _in_passes(found: Iterable[tuple[int, int, dt.datetime]]) -> Iterator[dict[int, dt.datetime]]:
+    """Meters with their first new reading, so many at once as have READINGS_AT_ONCE new ones."""
+    some: dict[int, dt.datetime] = {}
+    readings = 0
+    for meter, number, first in found:
+        some[meter] = first
+        readings += number
+        if readings >= READINGS_AT_ONCE:
+            yield some
+            some, readings = {}, 0
+    if some:
+        yield some
 
 
-def _derive(touched: Sequence[Touched]) -> Iterator[int]:
-    since = dict(touched)
-    windows = [window for item in touched if (window := _window(item))]
-    loads = [load for load in derive(windows) if load.quarter >= since[load.meter_id]]
-    retained = quarter_of(timezone.now() - dt.timedelta(days=settings.READING_RETENTION_DAYS)) + 1
+def _quarters_before(firsts: dict[int, dt.datetime]) -> dict[int, int]:
+    """The quarter hour of each meter's reading before that one, whose interval ends at it; else its own."""
+    instants = {meter: to_microseconds(first) for meter, first in firsts.items()}
+    before = reading_before(instants)
+    return {meter: (before[meter] or first) // WIDTH for meter, first in instants.items()}
+
+
+def _derive(since: dict[int, int]) -> Iterator[int]:
+    """Derive the loads of these meters, each from that quarter hour on."""
+    windows = windows_from(since)
+    loads = [load for load in derive(windows) if load.quarter >= since[load.meter_id]] if windows else []
+    retained = retained_from()
     for some in _parts(loads, ROWS_AT_ONCE):
         _save_loads([load for load in some if load.quarter >= retained])
         # Of what is older, readings may be gone: what they said then is not replaced by what is left.
         Load.objects.bulk_create([load for load in some if load.quarter < retained], ignore_conflicts=True)
         yield len(some)
     outdated = _delete_outdated(since, loads, retained)
-    yield from _sum_days([(load.meter_id, load.quarter) for load in loads] + outdated, retained)
-
-
-def _window(item: Touched) -> Window | None:
-    """From the last reading before the quarter hour on, with what the register had shown by then."""
-    start = quarter_start(item.quarter)
-    readings = Reading.objects.filter(meter=item.meter_id).values_list("taken_at", flat=True)
-    before = readings.filter(taken_at__lt=start).order_by("-taken_at").first()
-    begin = before or readings.filter(taken_at__gte=start).order_by("taken_at").first()
-    if begin is None:
-        return None
-    earlier = Load.objects.filter(meter=item.meter_id, quarter__lt=item.quarter, register__isnull=False)
-    last = earlier.order_by("-quarter").first() if before else None
-    if last is None:
-        return item.meter_id, to_microseconds(begin), None, None
-    shown = last.register if last.register_shown is None else last.register_shown
-    return item.meter_id, to_microseconds(begin), last.register, shown
+    yield from sum_days([(load.meter_id, load.quarter) for load in loads] + outdated, quarter_start(retained))
 
 
 def _delete_outdated(since: dict[int, int], loads: Sequence[Load], retained: int) -> list[tuple[int, int]]:
@@ -147,43 +171,6 @@ def _delete_outdated(since: dict[int, int], loads: Sequence[Load], retained: int
 
 def _save_loads(loads: Sequence[Load]) -> None:
     Load.objects.bulk_create(loads, update_conflicts=True, unique_fields=["meter", "quarter"], update_fields=DERIVED)
-
-
-def _sum_days(changed: list[tuple[int, int]], retained: int) -> Iterator[int]:
-    """Write the totals of the local days on which these quarter hours of meters lie."""
-    buildings = {
-        meter.pk: meter.building
-        for meter in Meter.objects.filter(pk__in={meter for meter, _ in changed}).select_related("building")
-    }
-    days: defaultdict[tuple[Building, dt.date], set[int]] = defaultdict(set)
-    for meter, quarter in changed:
-        building = buildings[meter]
-        days[building, quarter_start(quarter).astimezone(building.zone).date()].add(meter)
-    for (building, date), meters in days.items():
-        yield _sum_day(meters, building, date, retained)
-
-
-def _sum_day(meters: set[int], building: Building, date: dt.date, retained: int) -> int:
-    begin, end = day_quarters(building, date)
-    loads = Load.objects.filter(meter__in=meters, quarter__gte=begin, quarter__lt=end)
-    sums = loads.order_by().values_list("meter").annotate(*(Sum(name) for name in SUMMED))
-    totals = [DayTotal(meter_id=meter, date=date, **dict(zip(SUMMED, summed, strict=True))) for meter, *summed in sums]
-    if begin < retained:
-        # Of a day that long ago loads may be erased by now: a total is never replaced by what is left of it.
-        known = dict(DayTotal.objects.filter(meter__in=meters, date=date).values_list("meter", "covered"))
-        totals = [total for total in totals if total.covered >= known.get(total.meter_id, 0)]
-    else:
-        summed = [total.meter_id for total in totals]
-        DayTotal.objects.filter(meter__in=meters, date=date).exclude(meter__in=summed).delete()
-    DayTotal.objects.bulk_create(
-        totals, update_conflicts=True, unique_fields=["meter", "date"], update_fields=[*SUMMED]
-    )
-    return len(totals)
-
-
-def day_quarters(building: Building, date: dt.date) -> tuple[int, int]:
-    """The first quarter hour of a local day, and the first one after it: 92, 96 or 100 of them."""
-    return quarter_of(building.midnight(date)), quarter_of(building.midnight(date + dt.timedelta(days=1)))
 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -18,10 +18,10 @@ from accounts.deletion import sessions_of
 from accounts.models import AccessRecord, Invitation, JoinRequest, Tenancy, User
 from accounts.text import inert
 from accounts.two_factor import has_two_factor
-from metering.models import Meter, Reading
+from metering.export.tables import batches, meters_of
+from metering.models import Reading
 from metering.my_energy import days, quarter_hours
 
-BATCH = 2000
 PIECE_BYTES = 64 * 1024
 
 FIELDS = (
@@ -230,18 +230,10 @@ def _readings_of(residence: Residence, until: dt.datetime) -> Any:
 
 
 def _batches(residence: Residence, readings: QuerySet[Reading]) -> Iterator[tuple[str, list[Any]]]:
-    """FIELDS of the readings, with the meter's name: one meter after the other, in the order of time.
-
-    Each batch is a query of its own that seeks to where the one before ended: one query for everything would
-    keep SQLite from writing its log back, and a cursor open on PostgreSQL, for as long as the slowest visitor reads.
-    """
-    for meter in Meter.objects.filter(apartment=residence.apartment).order_by("installed_at", "pk"):
-        name = inert(meter.name)
-        rows = readings.filter(meter=meter).order_by("taken_at").values_list(*FIELDS, named=True)
-        batch = list(rows[:BATCH])
-        while batch:
-            yield name, batch
-            batch = list(rows.filter(taken_at__gt=batch[-1].taken_at)[:BATCH])
+    """FIELDS of the readings, with the meter's name: one meter after the other, in the order of time."""
+    for meter in meters_of(residence):
+        for batch in batches(readings.filter(meter=meter), "taken_at", FIELDS):
+            yield inert(meter.name), batch
 
 
 def _local(instant: dt.datetime | None, residence: Residence) -> str | None:

@@ -38,6 +38,8 @@ def prune(before: dt.datetime, pause: Callable[[float], object]) -> Iterator[int
 
     Yields the number of each chunk deleted; safe to stop after any.
     """
+    # Energy of older readings is never derived again from what is left of them.
+    LoadProgress.objects.filter(pruned_to__lt=before).update(pruned_to=before)
     yield from in_chunks(lambda chunk: _delete_all(before, chunk), pause)
 
 

@@ -5,11 +5,12 @@ from django.urls import path
 from accounts.views.deletion import DeleteAccountView
 from metering.api import api
 from metering.erasure import delete_person
-from metering.views import dashboard, history, live, my_data, operations
+from metering.views import dashboard, export, history, live, my_data, operations
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("history", history.history, name="history"),
+    path("export", export.export, name="export"),
     path("live", live.live, name="live"),
     path("account/data", my_data.download, name="my_data"),
     path("account/delete", DeleteAccountView.as_view(delete=delete_person), name="delete_account"),

@@ -10,5 +10,5 @@ MQTT_USERNAME=riser-listener
 MQTT_PASSWORD={secrets.token_urlsafe(24)}
 # Nobody else on this machine can guess it, and so take the listener's session.
 MQTT_CLIENT_ID=riser-listener-{secrets.token_hex(4)}
-# The demo's past is fourteen days long.
-READING_RETENTION_DAYS=15""")
+# The demo's readings begin seven days ago.
+READING_RETENTION_DAYS=8""")

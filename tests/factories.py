@@ -1,12 +1,13 @@
 """Objects to test with; each with what it needs and no more."""
 
 import datetime as dt
+from decimal import Decimal
 
 import factory
 from factory.django import DjangoModelFactory
 
 from accounts.models import Apartment, Building, Tenancy, User
-from metering.models import ListenerState, Meter, Reading
+from metering.models import ListenerState, Meter, Rate, Reading, Tariff
 from metering.models.instant import EPOCH
 
 PASSWORD = "correct horse 7"
@@ -75,3 +76,19 @@ class ListenerStateFactory(DjangoModelFactory):
 
     name = factory.Sequence(lambda n: f"listener{n}")
     started_at = heartbeat_at = broker_changed_at = factory.LazyFunction(lambda: dt.datetime.now(dt.UTC))
+
+
+class TariffFactory(DjangoModelFactory):
+    class Meta:
+        model = Tariff
+        skip_postgeneration_save = True
+
+    building = factory.SubFactory(BuildingFactory)
+    valid_from = dt.date(2020, 1, 1)
+    currency = "EUR"
+
+    @factory.post_generation
+    def rates(self, create, given):
+        """A dictionary of names with price and hours; one price for all hours where none are given."""
+        for name, (price, hours) in (given or {"Electricity": ("0.30", "")}).items():
+            Rate.objects.create(tariff=self, name=name, price=Decimal(price), hours=hours)

@@ -21,6 +21,7 @@ from tests.factories import (
     ListenerStateFactory,
     MeterFactory,
     ReadingFactory,
+    TariffFactory,
     TenancyFactory,
     UserFactory,
 )
@@ -72,6 +73,7 @@ class TestInert:
         RejectedMessage.objects.create(
             received_at=NOON, topic=SCRIPT, building=building, payload=f"{SCRIPT}\u202e\x1b[1m".encode(), reason=QUOTED
         )
+        TariffFactory(building=building, currency="<b>", rates={f"{SCRIPT}{QUOTED}"[:40]: ("1", "")})
         person.refresh_from_db()
         return building
 

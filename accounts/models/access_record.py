@@ -45,6 +45,7 @@ class AccessRecord(models.Model):
         LIST = "list", "a list of readings"
         READING = "reading", "one reading in detail"
         REJECTED = "rejected", "messages of the meter that were refused"
+        ENERGY = "energy", "energy and cost by month"
 
     tenancy = models.ForeignKey(Tenancy, on_delete=models.CASCADE, related_name="access_records")
     viewer = models.ForeignKey(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 
@@ -94,6 +94,14 @@ class Apartment(models.Model):
     building = models.ForeignKey(Building, on_delete=models.PROTECT, related_name="apartments")
     number = models.CharField(max_length=32, validators=[topic_level])
     floor = models.CharField(max_length=32, validators=[topic_level])
+    area = models.DecimalField(
+        max_digits=6,
+        decimal_places=1,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="m², to compare households by. Where one apartment of the building lacks it, none is compared by it.",
+    )
 
     history = History()
 

@@ -7,13 +7,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import DEFAULT_BUILDING, Apartment, Building, Tenancy, User
+from metering.demo.energy import YEAR
 from metering.demo.household import Household
 from metering.models import Meter, Reading
 
 PASSWORD = "riser-demo"
 MANAGER = "manager@example.org"
 RESIDENTS = {"101": "resident101@example.org", "201": "resident201@example.org"}
-PAST = dt.timedelta(days=14)
+PAST = dt.timedelta(days=7)
 STEP = dt.timedelta(minutes=1)
 
 
@@ -30,17 +31,23 @@ def make_building() -> Building:
 
 
 def make_people(building: Building) -> None:
-    """One manager, and a resident each in two apartments, who moved in before the past begins."""
+    """One manager, and a resident each in two apartments; all others are lived in by people without an account."""
     building.managers.add(_user(MANAGER))
+    for apartment in building.apartments.all():
+        _household(apartment)
     for number, email in RESIDENTS.items():
         apartment = building.apartments.get(number=number)
-        moved_in = building.today() - PAST - dt.timedelta(days=30)
-        tenancy = apartment.tenancies.first() or Tenancy.objects.create(apartment=apartment, moved_in=moved_in)
-        tenancy.residents.add(_user(email))
+        _household(apartment).residents.add(_user(email))
+
+
+def _household(apartment: Apartment) -> Tenancy:
+    """Who lives there since before the past begins."""
+    moved_in = apartment.building.today() - YEAR - PAST
+    return apartment.tenancies.first() or Tenancy.objects.create(apartment=apartment, moved_in=moved_in)
 
 
 def make_past(building: Building) -> Iterator[int]:
-    """Fourteen days of readings, one a minute, for every meter without any. Yields how many are stored."""
+    """Seven days of readings, one a minute, for every meter without any. Yields how many are stored."""
     end = timezone.now().replace(second=0, microsecond=0)
     stored = 0
     for meter in Meter.objects.filter(building=building, apartment__isnull=False).select_related("apartment"):

@@ -5,14 +5,19 @@ from metering.models.load import DayTotal, Load, LoadProgress
 from metering.models.meter import Meter
 from metering.models.reading import Reading
 from metering.models.rejected import RejectedMessage
+from metering.models.tariff import Band, Rate, Tariff, share_week
 
 __all__ = [
+    "Band",
     "DayTotal",
     "JournalPage",
     "ListenerState",
     "Load",
     "LoadProgress",
     "Meter",
+    "Rate",
     "Reading",
     "RejectedMessage",
+    "Tariff",
+    "share_week",
 ]

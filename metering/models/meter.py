@@ -89,6 +89,11 @@ class Meter(models.Model):
         related_name="meters",
         help_text="Empty for the building's main or common meter.",
     )
+    is_main = models.BooleanField(
+        "main meter",
+        default=False,
+        help_text="It measures the whole building. The other meters of the building are behind it.",
+    )
     serial = models.CharField("serial number", max_length=64, blank=True)
     decoder = models.CharField(max_length=32, choices=[(name, name) for name in DECODERS], default=NATIVE)
     topic = models.CharField(
@@ -137,6 +142,8 @@ class Meter(models.Model):
         refuse_hidden_in(self, "serial")
         if self.apartment and self.building_id and self.apartment.building_id != self.building_id:
             raise ValidationError({"apartment": "This apartment is in another building."})
+        if self.apartment and self.is_main:
+            raise ValidationError({"is_main": "An apartment's meter does not measure the whole building."})
         if not self.apartment and not self.topic:
             raise ValidationError({"topic": "A meter without an apartment needs a topic of its own."})
         if self.topic:

@@ -11,8 +11,10 @@ from django.views.decorators.http import require_safe
 from accounts.access import find_residence, user_of
 from accounts.models import JoinRequest, Tenancy
 from metering.api import as_json
+from metering.comparison import compare
 from metering.curve import curve
 from metering.models import Reading
+from metering.overview import overview
 from metering.power_data import power_data
 
 
@@ -23,15 +25,18 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     residence = find_residence(request)
     if residence is None:
         return redirect("admin:index") if request.user.is_staff else waiting(request)
-    data = power_data(residence, timezone.now())
-    midnight = residence.building.midnight(residence.building.today())
-    tomorrow = residence.building.midnight(residence.building.today() + dt.timedelta(days=1))
+    now, today = timezone.now(), residence.building.today()
+    data = power_data(residence, now)
+    midnight = residence.building.midnight(today)
+    tomorrow = residence.building.midnight(today + dt.timedelta(days=1))
     context = {
         "data": data,
         "json": as_json(data),
         "curve": curve(Reading.objects.of(residence), midnight, tomorrow),
         "midnight": midnight,
         "tomorrow": tomorrow,
+        "energy": overview(residence, now),
+        "comparison": None if residence.has_ended else compare(residence, today),
     }
     return render(request, "metering/dashboard.html", context)
 

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Avg, Count, Max
 from django.db.models.query import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,8 +15,11 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import Residence, load_residence
 from accounts.models import Building, plausible_date
-from metering.curve import curve
-from metering.models import Reading
+from metering.bars import bars
+from metering.curve import Curve, Statistics, curve, curve_of_loads, statistics, statistics_of_loads
+from metering.models import Load, Reading
+from metering.periods import DAY, By, Period
+from metering.usage import Subject, combine, usage
 
 PAGE_SIZE = 50
 COLUMNS = {
@@ -28,6 +30,14 @@ COLUMNS = {
     "note": ("note", "Note"),
 }
 NEWEST_FIRST = "-time"
+FEW_DAYS = dt.timedelta(days=2, hours=1)
+"""Two days, also where one has 25 hours."""
+DOWNLOADS = (
+    ("readings", "Readings", False), ("quarter-hours", "Quarter hours", True), ("days", "Days", False),
+    ("months", "Months", False),
+)  # fmt: skip
+PARTS = ((2.1, By.HOUR), (62.1, By.DAY), (1100, By.MONTH))
+"""Up to so many days are shown by these."""
 
 
 class HistoryForm(forms.Form):
@@ -72,6 +82,11 @@ def history(request: HttpRequest) -> HttpResponse:
         first = last = _last_day(residence)
     readings = _between(Reading.objects.of(residence), residence.building, first, last)
     readings = readings.saved() if saved_only else readings
+    shown = None if saved_only else _period(residence, first, last)
+    power, curve_shown = _power(residence, readings, shown)
+    past = shown and shown.within(shown.begin, residence.building.midnight(residence.building.today() + DAY))
+    by = _by(past)
+    energy = usage(Subject.of_residence(residence), *past, by) if past else []
     sort = choice.get("sort") or NEWEST_FIRST
     context = {
         "form": form,
@@ -80,11 +95,15 @@ def history(request: HttpRequest) -> HttpResponse:
         "last": last,
         "since": form["since"].value() or first,
         "until": form["until"].value() or last,
-        "statistics": readings.aggregate(average=Avg("power"), maximum=Max("power"), number=Count("pk")),
+        "statistics": power,
+        "energy": bars(energy, residence.building, by),
+        "sum": combine(energy),
         "columns": _columns(request, sort),
         "page": Paginator(_ordered(readings, sort), PAGE_SIZE).get_page(request.GET.get("page")),
         "query": _query(request, page=None),
-        "curve": None if saved_only else _curve(readings, residence, first, last),
+        "curve": curve_shown,
+        "downloads": DOWNLOADS,
+        "dates": urlencode({name: date.isoformat() for name, date in (("since", first), ("until", last)) if date}),
     }
     return render(request, "metering/history.html", context)
 
@@ -127,8 +146,26 @@ def _query(request: HttpRequest, **changes: str | None) -> str:
     return urlencode(parameters | {name: value for name, value in changes.items() if value is not None})
 
 
-def _curve(readings: QuerySet[Reading], residence: Residence, first: dt.date | None, last: dt.date | None) -> Any:
+def _period(residence: Residence, first: dt.date | None, last: dt.date | None) -> Period | None:
+    """From the beginning of the first day to the end of the last one; None where that is no time of the household's."""
     building = residence.building
     begin = building.midnight(first) if first else residence.since
-    end = building.midnight((last or building.today()) + dt.timedelta(days=1))
-    return curve(readings, begin, end) if begin < end else None
+    end = building.midnight((last or building.today()) + DAY)
+    own = Period(begin, end).within(residence.since, residence.until or end)
+    return own if own.seconds else None
+
+
+def _power(residence: Residence, readings: QuerySet[Reading], shown: Period | None) -> tuple[Statistics, Curve | None]:
+    """Statistics and curve: of the readings for some days, of quarter hours for more."""
+    if shown is None:
+        return statistics(readings), None
+    if shown.seconds <= FEW_DAYS.total_seconds():
+        return statistics(readings), curve(readings, *shown)
+    loads = Load.objects.of(residence)
+    return statistics_of_loads(loads, *shown), curve_of_loads(loads, *shown)
+
+
+def _by(shown: Period | None) -> By:
+    """So that there are as many parts as one can look over."""
+    days = shown.seconds / DAY.total_seconds() if shown else 0
+    return next((by for most, by in PARTS if days <= most), By.YEAR)

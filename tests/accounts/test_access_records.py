@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AccessRecord, User
 from accounts.trace import record_access
-from metering.models import DayTotal, Load, Meter, Reading, RejectedMessage
+from metering.models import Band, DayTotal, Load, Meter, Reading, RejectedMessage
+from metering.week import ALL_WEEK
 from tests.factories import MeterFactory, ReadingFactory, TenancyFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -230,7 +231,10 @@ def test_a_meter_with_readings_is_not_deleted_nor_are_they_listed(as_manager, te
 def test_nor_is_one_of_which_only_energy_is_left(as_manager, tenancy, meter):
     quarter = Load(meter=meter, quarter=1, energy=77_700, exported=0, bridged=0, covered=900, samples=1)
     quarter.save(force_insert=True)
-    DayTotal.objects.create(meter=meter, date=NOW.date(), energy=88_800_000, exported=0, bridged=0, covered=900)
+    band = Band.objects.of_hours(ALL_WEEK)
+    DayTotal.objects.create(
+        meter=meter, date=NOW.date(), band=band, energy=88_800_000, exported=0, bridged=0, covered=9
+    )
     path = f"/admin/metering/meter/{meter.pk}/delete/"
     page = as_manager.get(path).content.decode()
     assert "77.7" not in page

@@ -50,8 +50,8 @@ PARTS = ("change/", "history/", "delete/", "password/")
 """What every row has in admin, and one kind of row besides."""
 
 
-NO_PAGES = ("/live", "/account/data")
-"""A stream and a download."""
+NO_PAGES = ("/live", "/account/data", GET["export"].path)
+"""A stream and downloads."""
 
 
 def invitation(house, number):
@@ -143,6 +143,7 @@ def test_every_page_of_admin(page, site, filled):
     # Whoever looks at readings leaves a record, which has a page, too.
     page.goto(f"{site}/admin/metering/reading/")
     page.locator("#result_list tbody th a").first.click()
+    enter_a_tariff(page, site)
     page.goto(f"{site}/admin/")
     lists = page.locator("#content-main th a").evaluate_all("links => links.map((link) => link.pathname)")
     assert len(lists) >= 10
@@ -155,6 +156,23 @@ def test_every_page_of_admin(page, site, filled):
             page.goto(site + page_path)
             page.wait_for_load_state()
             assert page.evaluate("window.refused") == [], page_path
+
+
+def enter_a_tariff(page, site):
+    page.goto(f"{site}/admin/metering/tariff/add/")
+    page.get_by_label("Valid from:").fill("2026-01-01")
+    page.locator("#id_rates-0-name").fill("Day")
+    page.locator("#id_rates-0-price").fill("0.31")
+    page.locator("#id_rates-0-hours").fill("06:00-22:00")
+    page.get_by_text("Add another Rate").click()
+    page.locator("#id_rates-2-name").fill("Night")
+    page.locator("#id_rates-2-price").fill("0.25")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was added successfully")).to_be_visible()
+    page.goto(f"{site}/admin/accounts/building/")
+    page.get_by_role("link", name="Energy").first.click()
+    expect(page.get_by_role("heading", name="Main meter")).to_be_visible()
+    assert page.evaluate("window.refused") == []
 
 
 def test_what_moves_in_admin(page, site, filled):

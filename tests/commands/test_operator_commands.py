@@ -11,6 +11,7 @@ from accounts.models import Apartment, Building, Invitation, Tenancy, User
 from metering import retention
 from metering.loads import derive_new
 from metering.models import Meter, Reading
+from metering.usage import usage_by_apartment
 from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, ReadingFactory, TenancyFactory
 
 pytestmark = pytest.mark.django_db
@@ -172,6 +173,8 @@ class TestLoadDemo:
     def test_a_building_with_people_and_a_past(self, settings, monkeypatch):
         settings.DEBUG = True
         monkeypatch.setattr("metering.demo.building.PAST", dt.timedelta(hours=2))
+        monkeypatch.setattr("metering.demo.energy.MONTH", dt.timedelta(days=2))
+        monkeypatch.setattr("metering.demo.energy.YEAR", dt.timedelta(days=3))
         run("load_demo")
         building = Building.objects.get()
         assert (building.slug, building.is_demo) == ("building", True)
@@ -184,8 +187,11 @@ class TestLoadDemo:
         assert User.objects.get(email="resident201@example.org").apartment.number == "201"
         assert User.objects.get(email="manager@example.org").is_manager
         assert Reading.objects.saved().count() == 2
+        energy = usage_by_apartment(building, building.today() - DAY, building.today())
+        assert all(usages[0].is_complete and usages[0].costs for usages in energy.values())
         run("load_demo")
         assert Reading.objects.count() == 20 * 120
+        assert usage_by_apartment(building, building.today() - DAY, building.today()) == energy
 
 
 def test_apartments_made_elsewhere_get_a_meter_only_once():

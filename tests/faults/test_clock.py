@@ -104,7 +104,8 @@ def test_clock_is_set_back_and_forth(broker, building, record_property):
             "seconds": round(time.monotonic() - began, 1),
         },
     )
-    assert (state.stored, state.duplicates, state.rejected) == (READINGS, 0, 0)
+    # What the broker sends again after a lost connection is recognised by its packet, whatever the clock says.
+    assert (state.stored, state.rejected) == (READINGS, 0)
     assert Reading.objects.filter(taken_at__lt=timezone.now() - DAY / 2).count() > READINGS // 10, (
         "the clock was believed"
     )

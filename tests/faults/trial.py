@@ -108,7 +108,7 @@ class Trial:
 
     # --- The end ---
 
-    def drain(self, timeout: float = 60.0) -> None:
+    def drain(self, timeout: float = 150.0) -> None:
         """Wait until everything published so far is stored: a reading that is published now comes last."""
         self.last += 1
         publish(self.broker.port, [self.last])

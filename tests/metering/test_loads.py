@@ -9,10 +9,11 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metering.loads import day_quarters, derive_new
+from metering.loads import derive_new
 from metering.models import DayTotal, Load, LoadProgress, Reading
 from metering.models.load import quarter_of
 from metering.retention import deletable, prune
+from metering.tariffs import day_quarters
 from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory
 
 pytestmark = pytest.mark.django_db

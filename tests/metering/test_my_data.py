@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 
 from accounts.models import Invitation, JoinRequest, Tenancy
 from accounts.text import inert
+from metering.export.tables import QUARTER_COLUMNS
 from metering.loads import derive_new
 from metering.models import Reading
 from metering.models.instant import to_microseconds
 from metering.my_data import COLUMNS, my_data
-from metering.my_energy import DAY_COLUMNS, QUARTER_COLUMNS
+from metering.my_energy import DAY_COLUMNS
 from tests.factories import MeterFactory, ReadingFactory, TenancyFactory
 from tests.fakes import NOON
 
@@ -98,7 +99,7 @@ def test_all_columns_with_their_units(resident, neighbour, meter):
 
 
 def test_energy_by_quarter_hour_and_day_of_ones_own_time(moved, meter, neighbour_apartment, monkeypatch):
-    monkeypatch.setattr("metering.my_energy.BATCH", 2)
+    monkeypatch.setattr("metering.export.tables.BATCH", 2)
     meter.serial = "=A-7"
     meter.save()
     begin = dt.datetime(2025, 3, 1, tzinfo=MARCH_BERLIN)
@@ -126,7 +127,7 @@ def test_energy_by_quarter_hour_and_day_of_ones_own_time(moved, meter, neighbour
 
 
 def test_a_replaced_meter_and_more_readings_than_one_batch(resident, meter, monkeypatch):
-    monkeypatch.setattr("metering.my_data.BATCH", 3)
+    monkeypatch.setattr("metering.export.tables.BATCH", 3)
     later = MeterFactory(apartment=meter.apartment, topic="house/later", installed_at=NOON)
     instants = [NOON + dt.timedelta(seconds=second) for second in range(7)]
     take(later, *reversed(instants))
@@ -293,7 +294,7 @@ def peak_of(user):
 
 
 def test_four_times_as_much_takes_no_more_memory(resident, meter, monkeypatch):
-    monkeypatch.setattr("metering.my_data.BATCH", 200)
+    monkeypatch.setattr("metering.export.tables.BATCH", 200)
 
     def fill(first, last):
         instants = (NOON + dt.timedelta(seconds=second) for second in range(first, last))

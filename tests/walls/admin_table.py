@@ -12,8 +12,11 @@ NOBODY = ()
 ROUTES = {"", "add/", "<path:object_id>/history/", "<path:object_id>/delete/", "<path:object_id>/change/",
           "<path:object_id>/"}  # fmt: skip
 TRACED = ("accounts.building", "accounts.apartment", "accounts.tenancy", "accounts.invitation", "accounts.user",
-          "metering.meter")  # fmt: skip
-EXTRA_ROUTES = {label: {"deleted/"} for label in TRACED} | {"accounts.user": {"deleted/", "<id>/password/"}}
+          "metering.meter", "metering.tariff")  # fmt: skip
+EXTRA_ROUTES = {label: {"deleted/"} for label in TRACED} | {
+    "accounts.user": {"deleted/", "<id>/password/"},
+    "accounts.building": {"deleted/", "<path:object_id>/energy/"},
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ ADMIN = {
     "metering.meter":           Rights(MANAGERS,  MANAGERS,  MANAGERS,  DELETE,  DELETE),
     "metering.reading":         Rights(NOBODY,    NOBODY,    NOBODY),
     "metering.rejectedmessage": Rights(NOBODY,    NOBODY,    MANAGERS,  DELETE,  DELETE),
+    "metering.tariff":          Rights(MANAGERS,  MANAGERS,  MANAGERS),
     "metering.listenerstate":   Rights(NOBODY,    NOBODY,    SUPERUSER),
 }
 # fmt: on

@@ -24,6 +24,7 @@ from tests.factories import (
     ListenerStateFactory,
     MeterFactory,
     ReadingFactory,
+    TariffFactory,
     TenancyFactory,
 )
 from tests.fakes import NOON
@@ -198,6 +199,7 @@ def _objects(cast: Cast, building: Building, number: str, household: str) -> dic
         "metering.meter": apartment.meters.get(),
         "metering.reading": cast.readings[household],
         "metering.rejectedmessage": rejected,
+        "metering.tariff": TariffFactory(building=building, currency="NZD" if building.slug == "elsewhere" else "EUR"),
     }
 
 

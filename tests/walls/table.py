@@ -47,10 +47,12 @@ GET = {
     # pattern               path                       out    wait  live  past  manage
     "":                  Row("/",                      LOGIN, 200,  200,  200,  "/admin/", shows=True),
     "history":           Row("/history",               LOGIN, 404,  200,  200,  404, shows=True),
+    "export":            Row("/export?what=readings&format=csv", LOGIN, 404, 200, 200, 404),
     "live":              Row("/live",                  401,   404,  200,  204,  404),
     "api/power-data":    Row("/api/power-data",        401,   404,  200,  200,  404, shows=True),
     "api/save-reading":  Row("/api/save-reading",      405,   405,  405,  405,  405),
     "api/today":         Row("/api/today",             401,   404,  200,  200,  404),
+    "api/energy":        Row("/api/energy?since=2025-01-01&until=2026-12-31", 401, 404, 200, 200, 404),
     "api/openapi.json":  Row("/api/openapi.json",      LOGIN, 200,  200,  200,  200),
     "api/docs":          Row("/api/docs",              LOGIN, 200,  200,  200,  200),
     "api/":              Row("/api/",                  404,   404,  404,  404,  404),
@@ -99,6 +101,7 @@ GET = {
 # What a POST without any content gives; every other path answers 405, or leads to the log-in first.
 POST = {
     "api/save-reading":  Row("/api/save-reading",      401,   404,  201,  201,  404),
+    "api/energy":        Row("/api/energy",            405,   405,  405,  405,  405),
     "api/openapi.json":  Row("/api/openapi.json",      LOGIN, 200,  200,  200,  200),
     "api/docs":          Row("/api/docs",              LOGIN, 200,  200,  200,  200),
     "login":             Row("/login",                 200,   "/",  "/",  "/",  "/"),

@@ -8,6 +8,8 @@ from django.contrib.admin import SimpleListFilter
 from django.contrib.contenttypes.models import ContentType
 from django.test import RequestFactory
 
+from accounts.models import AccessRecord
+from tests.fakes import NOON
 from tests.walls.admin_table import ADMIN, EXTRA_ROUTES, ROUTES, TRACED, admin_of, path_of
 from tests.walls.answers import ask
 from tests.walls.cast import HOUSE, READINGS, ROLES, STAFF, address, readings_of, snapshot
@@ -180,3 +182,24 @@ def test_autocomplete_offers_what_the_lists_show(cast, app, model, field):
         found = answers(cast, path, ("anonymous", "resident", "manager", "other_manager"))
         assert found["anonymous"] == found["resident"] == GATE
         assert {found["manager"], found["other_manager"]} <= {200, 404}
+
+
+class TestTheEnergyOfABuilding:
+    def path(self, cast, kind):
+        return f"/admin/accounts/building/{pk_of(cast, 'accounts.building', kind)}/energy/"
+
+    @pytest.mark.parametrize("kind", SEEN_BY)
+    @pytest.mark.parametrize("query", ["", "?year=2026", "?year=2026&month=11&format=csv", "?year=x&month=99"])
+    def test_is_for_its_managers(self, cast, kind, query):
+        assert answers(cast, self.path(cast, kind) + query) == expected(SEEN_BY[kind], 200, 404)
+
+    def test_every_household_of_that_time_can_read_who_looked(self, cast):
+        AccessRecord.objects.all().delete()
+        ask(cast, "manager", f"{self.path(cast, 'own')}?year={NOON.year}&month={NOON.month}")
+        seen = AccessRecord.objects.filter(viewer=cast.people["manager"], what="energy")
+        households = {cast.tenancies[name].pk for name in ("resident", "next", "former", "neighbour")}
+        begins = [t.moved_in for t in cast.tenancies.values() if t.pk in households]
+        assert set(seen.values_list("tenancy", flat=True)) == households, begins
+        ask(cast, "superuser", f"{self.path(cast, 'own')}?year={NOON.year - 1}&format=csv")
+        seen = AccessRecord.objects.filter(viewer=cast.people["superuser"], what="energy")
+        assert set(seen.values_list("tenancy", flat=True)) == households - {cast.tenancies["next"].pk}

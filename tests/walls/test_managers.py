@@ -44,7 +44,7 @@ def test_a_form_offers_and_takes_nothing_foreign(cast):
                 assert refused[0] == refused[1] != [], (path, name)
     assert tried == {
         ("apartment", "building"), ("tenancy", "apartment"), ("tenancy", "residents"), ("invitation", "tenancy"),
-        ("meter", "building"), ("meter", "apartment"),
+        ("meter", "building"), ("meter", "apartment"), ("tariff", "building"),
     }  # fmt: skip
     assert snapshot() == before
 
@@ -172,6 +172,7 @@ ASKED_BY_FILTERS = {
     "accounts.user": {"is_active"},
     "accounts.accessrecord": {"what", "tenancy__apartment__building", "tenancy__apartment__building__id", "last_at"},
     "metering.meter": {"building", "building__id", "decoder", "state"},
+    "metering.tariff": {"building", "building__id", "version"},
     "metering.reading": {"saved", "meter"},
     "metering.rejectedmessage": {"building", "building__id"},
     "metering.listenerstate": set(),

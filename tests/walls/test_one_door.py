@@ -7,8 +7,8 @@ import pytest
 from tests.test_architecture import FILES, lies_in
 
 # What answers requests, and what it asks.
-WEB = ("accounts", "metering.views", "metering.api", "metering.admin", "metering.live", "metering.curve",
-       "metering.power_data", "metering.status", "metering.metrics")  # fmt: skip
+WEB = ("accounts", "metering.views", "metering.api", "metering.api_energy", "metering.admin", "metering.live",
+       "metering.curve", "metering.power_data", "metering.status", "metering.metrics")  # fmt: skip
 MODELS = ("Reading", "Load", "DayTotal")
 DOORS = {"of", "latest_of", "managed_by"}
 
@@ -16,7 +16,7 @@ DOORS = {"of", "latest_of", "managed_by"}
 EXCEPTIONS = {
     ("metering.live", "order_by"): "the number of the newest row, to begin after it",
     ("metering.live", "filter"): "the meters of new rows, to wake their households",
-    ("metering.admin", "filter"): "when a meter that is listed was heard last",
+    ("metering.admin.meters", "filter"): "when a meter that is listed was heard last",
 }
 
 
@@ -48,10 +48,26 @@ def test_readings_come_through_the_doors(module):
     assert found == {way for where, way in EXCEPTIONS if where == module}
 
 
+@pytest.mark.parametrize("module", [name for name in pages() if not lies_in(name, "metering.admin")])
+def test_a_resident_gets_the_usage_of_a_household(module):
+    """Of no apartment, meter or building, whoever lived there."""
+    source = ast.parse(FILES[module].read_text())
+    names = {node.id for node in ast.walk(source) if isinstance(node, ast.Name)}
+    asked = {
+        node.attr
+        for node in ast.walk(source)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Subject"
+    }
+    assert asked <= {"of_residence"}
+    assert not names & {"usage_by_apartment", "balance"}
+    called = {ast.unparse(node.func) for node in ast.walk(source) if isinstance(node, ast.Call)}
+    assert "Subject" not in called
+
+
 @pytest.mark.parametrize("module", [name for name in pages() if name.startswith("metering.")])
 def test_only_accounts_says_who_lives_where(module):
     """Tenancies and apartments are looked up by accounts alone; what a page gets is its Residence."""
     source = FILES[module].read_text()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.keyword) and node.arg and module != "metering.admin":
+        if isinstance(node, ast.keyword) and node.arg and module != "metering.admin.meters":
             assert not node.arg.startswith(("tenanc", "residents", "meter__apartment", "meter__building"))

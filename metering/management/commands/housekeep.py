@@ -3,15 +3,20 @@
 import datetime as dt
 import signal
 import threading
+from argparse import ArgumentTypeError
 from typing import Any
 
-from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
-from django.utils import timezone
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from metering.erasure import ERASURES
-from metering.loads import derive_new
-from metering.retention import PAUSE_SECONDS, checkpoint, checkpoints_between_chunks, in_chunks, prune
+from metering.housekeeping import Housekeeping
+
+
+def date_utc(text: str) -> dt.datetime:
+    """The midnight, UTC, with which that date begins."""
+    try:
+        return dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), dt.UTC)
+    except ValueError:
+        raise ArgumentTypeError(f"{text} is not a date such as 2026-11-20") from None
 
 
 class Command(BaseCommand):
@@ -19,55 +24,24 @@ class Command(BaseCommand):
 
     help = (
         "Derive energy from new readings. Delete readings past READING_RETENTION_DAYS, except saved ones and the "
-        "newest of each meter, and what is "
-        "kept about people past its time."
+        "newest of each meter, and what is kept about people past its time."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--every", type=float, metavar="SECONDS", help="go on, with this pause")
+        parser.add_argument("--rebuild", action="store_true", help="derive energy anew of all readings kept, and end")
+        parser.add_argument("--since", type=date_utc, metavar="DATE", help="with --rebuild: from that day on (UTC)")
 
-    def handle(self, *args: Any, every: float | None = None, **options: Any) -> None:
+    def handle(self, *args: Any, every: float | None, rebuild: bool, since: dt.datetime | None, **options: Any) -> None:
+        if (since and not rebuild) or (every and rebuild):
+            raise CommandError("--since goes with --rebuild, and --every does not.")
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        while True:
-            self.derive(stop, quiet=every is not None)
-            self.prune(stop, quiet=every is not None)
-            self.erase(stop)
-            if every is None or stop.wait(every):
-                break
-
-    def derive(self, stop: threading.Event, quiet: bool) -> None:
-        written = 0
-        with checkpoints_between_chunks():
-            for number in derive_new():
-                written += number
-                checkpoint()
-                if stop.wait(PAUSE_SECONDS):
-                    break
-        if written and not quiet:
-            self.stdout.write(f"{written:,} loads and totals of days written")
-
-    def prune(self, stop: threading.Event, quiet: bool) -> None:
-        deleted = 0
-        before = timezone.now() - dt.timedelta(days=settings.READING_RETENTION_DAYS)
-        for number in prune(before, stop.wait):
-            deleted += number
-            if deleted % 100_000 < number:
-                self.stdout.write(f"{deleted:,} readings deleted so far")
-            if stop.is_set():
-                break
-        if deleted or not quiet:
-            self.stdout.write(f"{deleted:,} readings older than {settings.READING_RETENTION_DAYS} days deleted")
-
-    def erase(self, stop: threading.Event) -> None:
-        for what, delete in ERASURES.items():
-            if stop.is_set():
-                return
-            deleted = 0
-            for number in in_chunks(delete, stop.wait):
-                deleted += number
-                if stop.is_set():
-                    break
-            if deleted:
-                self.stdout.write(f"{deleted:,} {what} deleted")
+        housekeeping = Housekeeping(stop.wait, self.stdout.write, quiet=every is not None)
+        if rebuild:
+            housekeeping.rebuild(since)
+            return
+        housekeeping.round()
+        while every is not None and not stop.wait(every):
+            housekeeping.round()

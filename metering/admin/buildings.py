@@ -1,0 +1,148 @@
+"""A building, and what its apartments used month by month."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from accounts.access import user_of
+from accounts.admin import BuildingAdmin
+from accounts.models import AccessRecord, Apartment, Building
+from accounts.trace import record_access_to_time
+from metering.export.formats import CSV, as_csv
+from metering.export.tables import USAGE_COLUMNS, Table, usage_rows
+from metering.main_meter import balance
+from metering.periods import DAY, By, next_begin
+from metering.usage import Usage, combine, usage_by_apartment
+
+EARLIEST_YEAR = 1971
+
+
+class SpanForm(forms.Form):
+    """A year, or one month of it."""
+
+    year = forms.IntegerField(min_value=EARLIEST_YEAR, max_value=2999)
+    month = forms.IntegerField(min_value=1, max_value=12, required=False)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The time a page shows: local days from the first up to but excluding the last one."""
+
+    first: dt.date
+    by: By
+
+    @property
+    def last(self) -> dt.date:
+        return next_begin(self.first, self.by)
+
+    @property
+    def before(self) -> "Span":
+        return Span((self.first - DAY).replace(day=1, **({} if self.by == By.MONTH else {"month": 1})), self.by)
+
+    @property
+    def after(self) -> "Span":
+        return Span(self.last, self.by)
+
+    @property
+    def year(self) -> "Span":
+        return Span(self.first.replace(month=1), By.YEAR)
+
+    @property
+    def query(self) -> str:
+        """How a URL says it."""
+        month = f"&month={self.first.month}" if self.by == By.MONTH else ""
+        return f"year={self.first.year}{month}"
+
+    def __str__(self) -> str:
+        return self.first.strftime("%B %Y" if self.by == By.MONTH else "%Y")
+
+
+@dataclass(frozen=True)
+class Row:
+    """An apartment's usage: in all, and by month where a year is shown."""
+
+    apartment: Apartment
+    sum: Usage
+    months: Sequence[Usage]
+
+
+@admin.register(Building)
+class BuildingWithEnergyAdmin(BuildingAdmin):
+    """A building with a page of its energy. Before a manager sees it, every household concerned can read that."""
+
+    list_display = (*BuildingAdmin.list_display, "energy_link")
+    change_form_template = "admin/building_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.energy_view)
+        return [path("<path:object_id>/energy/", view, name="building_energy"), *super().get_urls()]
+
+    @admin.display(description="energy")
+    def energy_link(self, building: Building) -> str:
+        return format_html('<a href="{}">Energy</a>', reverse("admin:building_energy", args=[building.pk]))
+
+    def energy_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        building = self.get_object(request, unquote(object_id))
+        if building is None:
+            raise Http404
+        if not self.has_view_permission(request, building):
+            raise PermissionDenied
+        span = _span(request, building)
+        rows = self._rows(request, building, span)
+        if request.GET.get("format") == "csv":
+            return _csv(building, span, rows)
+        months = [combine(usages) for usages in zip(*(row.months for row in rows), strict=True)]
+        context = self.admin_site.each_context(request) | {
+            "title": f"Energy of {building}",
+            "subtitle": None,
+            "opts": self.opts,
+            "building": building,
+            "span": span,
+            "rows": rows,
+            "months": months,
+            "whole": combine([row.sum for row in rows]),
+            "balance": balance(building, span.first, span.last, timezone.now()) if span.by == By.MONTH else None,
+            "has_tariff": building.tariffs.filter(replaced_at=None).exists(),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/energy.html", context)
+
+    def _rows(self, request: HttpRequest, building: Building, span: Span) -> list[Row]:
+        now = timezone.now()
+        apartments = list(building.apartments.order_by("number"))
+        begin, end = building.midnight(span.first), min(building.midnight(span.last), now)
+        pks = [apartment.pk for apartment in apartments]
+        record_access_to_time(user_of(request), pks, begin, end, AccessRecord.What.ENERGY)
+        usages = usage_by_apartment(building, span.first, span.last, By.MONTH, now)
+        return [Row(home, combine(usages[home.pk]), usages[home.pk]) for home in apartments]
+
+
+def _span(request: HttpRequest, building: Building) -> Span:
+    """What the URL asks for, else this month."""
+    form = SpanForm(request.GET)
+    if not form.is_valid():
+        return Span(building.today().replace(day=1), By.MONTH)
+    month = form.cleaned_data["month"]
+    return Span(dt.date(form.cleaned_data["year"], month or 1, 1), By.MONTH if month else By.YEAR)
+
+
+def _csv(building: Building, span: Span, rows: Sequence[Row]) -> HttpResponse:
+    lines = (
+        (row.apartment.number, row.apartment.floor, *line)
+        for row in rows
+        for month in row.months
+        for line in usage_rows(month, building.zone)
+    )
+    content = b"".join(as_csv(Table(("apartment", "floor", *USAGE_COLUMNS), lines)))
+    name = f"riser-{building.slug}-{span.first:{'%Y-%m' if span.by == By.MONTH else '%Y'}}.csv"
+    return HttpResponse(content, content_type=CSV, headers={"Content-Disposition": f'attachment; filename="{name}"'})

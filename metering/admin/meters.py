@@ -1,0 +1,110 @@
+"""Meters, by themselves and with their apartment."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+
+from accounts.admin import ApartmentAdmin
+from accounts.models import Apartment
+from accounts.traced_admin import TracedAdmin
+from metering.models import Meter, Reading
+from metering.models.instant import EPOCH
+
+
+class MeterInline(admin.TabularInline):
+    """An apartment's meters, past ones included."""
+
+    model = Meter
+    fields = ("serial", "decoder", "topic", "installed_at", "removed_at")
+    extra = 0
+    show_change_link = True
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(getattr(request.user, "is_manager", False))
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Apartment)
+class ApartmentWithMetersAdmin(ApartmentAdmin):
+    """An apartment with its meters; a new one gets a native meter."""
+
+    inlines = (MeterInline,)
+
+    def save_model(self, request: HttpRequest, obj: Apartment, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        Meter.objects.ensure_native([obj])
+
+
+class InstalledFilter(admin.SimpleListFilter):
+    """Meters on the wall, or those taken off."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("installed", "Installed"), ("removed", "Removed")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(removed_at__isnull=self.value() == "installed")
+
+
+@admin.register(Meter)
+class MeterAdmin(TracedAdmin):
+    """Meters. Replacing one: fill in when it was removed, then add the new one."""
+
+    building_path = "building"
+    list_display = ("place", "newest_reading", "publishes_to", "serial", "installed", "removed_at")
+    list_filter = (("building", admin.RelatedOnlyFieldListFilter), InstalledFilter, "decoder")
+    search_fields = ("serial", "topic", "apartment__number")
+    list_select_related = ("building", "apartment__building")
+    list_per_page = 50
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # A meter that changes its place would take one household's readings to another.
+        return ("building", "apartment") if obj else ()
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Meter]:
+        newest = Reading.objects.filter(meter=models.OuterRef("pk")).order_by("-taken_at").values("taken_at")[:1]
+        meters: models.QuerySet[Meter] = super().get_queryset(request)
+        return meters.annotate(newest=models.Subquery(newest))
+
+    @admin.display(description="apartment", ordering="apartment__number")
+    def place(self, meter: Meter) -> str:
+        return str(meter.apartment or f"{meter.building.slug} (building)")
+
+    @admin.display(description="topic")
+    def publishes_to(self, meter: Meter) -> str:
+        return meter.publishes_to
+
+    @admin.display(description="installed at", ordering="installed_at")
+    def installed(self, meter: Meter) -> Any:
+        # Meters that came with their apartment have no date of their own.
+        return meter.installed_at if meter.installed_at > EPOCH else "from the beginning"
+
+    def say(self, field: models.Field, value: Any) -> str:
+        return "from the beginning" if value == EPOCH else super().say(field, value)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        measured = [
+            str(meter) for meter in objs if meter.readings.exists() or meter.loads.exists() or meter.day_totals.exists()
+        ]
+        if not measured:
+            return super().get_deleted_objects(objs, request)
+        # Django would list its readings and loads, all of them, with what they say.
+        return [], {}, set(), [f"The readings of {name}" for name in measured]
+
+    @admin.display(description="newest reading")
+    def newest_reading(self, meter: Any) -> Any:
+        return meter.newest

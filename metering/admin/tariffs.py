@@ -1,0 +1,159 @@
+"""Tariffs: what priced something is replaced by a new version, and stays to be read."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import models, transaction
+from django.forms import BaseInlineFormSet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.traced_admin import TracedAdmin
+from metering.models import Rate, Tariff, share_week
+from metering.tariffs import has_priced, to_be_applied, withdraw
+
+
+class RateFormSet(BaseInlineFormSet):
+    """The rates of one tariff, which share the week between them."""
+
+    def clean(self) -> None:
+        super().clean()
+        if not any(self.errors):
+            share_week([form.instance for form in self.kept_forms])
+
+    @property
+    def kept_forms(self) -> list[Any]:
+        """Those whose rates the tariff has when this is saved."""
+        return [f for f in self.forms if f not in self.deleted_forms and (f.instance.pk or f.has_changed())]
+
+
+class RateInline(admin.TabularInline):
+    """Prices, and when they hold."""
+
+    model = Rate
+    formset = RateFormSet
+    fields = ("name", "price", "hours")
+    extra = 1
+    min_num = 1
+
+    def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name == "hours":
+            field.widget.attrs["placeholder"] = "all other hours"
+        return field
+
+    def _may(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(getattr(request.user, "is_manager", False)) and (obj is None or obj.replaced_at is None)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(getattr(request.user, "is_manager", False))
+
+    has_add_permission = has_change_permission = has_delete_permission = _may
+
+
+class CurrentFilter(admin.SimpleListFilter):
+    """Tariffs that hold, unless one asks for replaced ones as well."""
+
+    title = "version"
+    parameter_name = "version"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("replaced", "Replaced or withdrawn"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        return [{**first, "display": "Current"}, *others]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(replaced_at__isnull=self.value() != "replaced")
+
+
+@admin.register(Tariff)
+class TariffAdmin(TracedAdmin):
+    """Prices of a building. A new price: add a tariff from that day on. A wrong price: change the tariff."""
+
+    building_path = "building"
+    list_display = ("valid_from", "building", "prices", "standing_charge", "tax", "state")
+    list_filter = (("building", admin.RelatedOnlyFieldListFilter), CurrentFilter)
+    list_select_related = ("building",)
+    inlines = (RateInline,)
+    fields = ("building", "valid_from", "currency", "standing_charge", "tax_rate", "state")
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Tariff]:
+        tariffs: models.QuerySet[Tariff] = super().get_queryset(request)
+        return tariffs.prefetch_related("rates")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("building", "state") if obj else ("state",)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        buildings: Any = self.admin_site.get_model_admin(Tariff.building.field.related_model).get_queryset(request)
+        known = list(buildings[:2])
+        own = {"building": known[0].pk} if len(known) == 1 else {}
+        currency = known[0].currency if known else ""
+        return {"currency": currency} | own | super().get_changeform_initial_data(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.replaced_at is None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or obj.replaced_at is None)
+
+    def save_model(self, request: HttpRequest, obj: Tariff, form: Any, change: bool) -> None:
+        """Saved together with its rates: whether it becomes another version depends on these, too."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        (rates,) = formsets
+        if change and not form.has_changed() and not rates.has_changed():
+            super().save_related(request, form, formsets, change)
+            return
+        before = Tariff.objects.select_related("building").get(pk=form.instance.pk) if change else None
+        with transaction.atomic():
+            if before and has_priced(before):
+                self._replace(before, form.instance, rates)
+                messages.info(request, "This tariff had priced energy already: the version before stays to be read.")
+            else:
+                form.instance.save()
+                super().save_related(request, form, formsets, change)
+            since = min(form.instance.valid_from, before.valid_from) if before else form.instance.valid_from
+            to_be_applied(form.instance.building, since)
+
+    @staticmethod
+    def _replace(before: Tariff, tariff: Tariff, rates: RateFormSet) -> None:
+        before.replaced_at = timezone.now()
+        before.save(update_fields=["replaced_at"])
+        for row, owner in ((tariff, None), *((form.instance, tariff) for form in rates.kept_forms)):
+            row.pk = None
+            row._state.adding = True
+            if owner:
+                row.tariff = owner
+            else:
+                row.created_at, row.applied = timezone.now(), False
+            row.save()
+        rates.new_objects, rates.changed_objects, rates.deleted_objects = [], [], []
+
+    def delete_model(self, request: HttpRequest, obj: Tariff) -> None:
+        if has_priced(obj):
+            withdraw(obj)
+            messages.info(request, "This tariff had priced energy: it holds no longer, and stays to be read.")
+        else:
+            super().delete_model(request, obj)
+
+    @admin.display(description="prices for a kWh")
+    def prices(self, tariff: Tariff) -> str:
+        return ", ".join(f"{rate.name} {rate.price.normalize():f}" for rate in tariff.rates.all())
+
+    @admin.display(description="tax")
+    def tax(self, tariff: Tariff) -> str:
+        return "–" if tariff.tax_rate is None else f"{tariff.tax_rate.normalize():f} %"
+
+    @admin.display(description="state")
+    def state(self, tariff: Tariff) -> str:
+        if tariff.replaced_at:
+            return f"replaced or withdrawn on {tariff.replaced_at:%Y-%m-%d}"
+        if tariff._state.adding:
+            return "new"
+        return "holds" if tariff.applied else "holds; days that are past are being summed by its hours"

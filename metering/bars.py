@@ -1,0 +1,57 @@
+"""Usage as bars: a picture that a server can draw."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from accounts.models import Building
+from metering.periods import DAY, By
+from metering.usage import Usage
+
+HEIGHT = 100
+PITCH = 10
+"""From one bar to the next; a bar takes most of it."""
+FORMATS = {By.HOUR: "%-d %b, %H:%M", By.DAY: "%a %-d %b", By.WEEK: "%-d %b %Y", By.MONTH: "%b %Y", By.YEAR: "%Y"}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A period's usage, where its bar stands, and the dates to look at to see it in more detail."""
+
+    usage: Usage
+    label: str
+    x: int
+    height: float
+    query: str
+
+    @property
+    def y(self) -> float:
+        """The bar's top: pictures count from above."""
+        return HEIGHT - self.height
+
+
+@dataclass(frozen=True)
+class Bars:
+    """All bars of a picture, `width` wide and HEIGHT high; the highest stands for `top` mWh."""
+
+    bars: Sequence[Bar]
+    top: int
+
+    @property
+    def width(self) -> int:
+        """In the same unit as the height."""
+        return PITCH * len(self.bars)
+
+
+def bars(usages: Sequence[Usage], building: Building, by: By) -> Bars:
+    """One bar for each period."""
+    top = max((usage.energy for usage in usages), default=0)
+    return Bars([_bar(number, usage, building, by, top) for number, usage in enumerate(usages)], top)
+
+
+def _bar(number: int, usage: Usage, building: Building, by: By, top: int) -> Bar:
+    begin = usage.period.begin.astimezone(building.zone)
+    last = (usage.period.end.astimezone(building.zone) - DAY / 86_400_000).date()
+    dates = {"since": begin.date().isoformat(), "until": last.isoformat()}
+    height = round(HEIGHT * usage.energy / top, 2) if top else 0.0
+    return Bar(usage, begin.strftime(FORMATS[by]), number * PITCH, height, "" if by == By.HOUR else urlencode(dates))

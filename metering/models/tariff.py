@@ -1,0 +1,194 @@
+"""Tariffs: what energy costs in a building, from when on, in which hours of the week."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import Building
+from accounts.models.history import History
+from accounts.models.tenancy import plausible_date
+from accounts.text import refuse_hidden_in
+from metering.models.instant import InstantField
+from metering.week import A_WEEK, ALL_WEEK, EXAMPLE, describe, parse_hours
+
+DIGITS, DECIMALS = 12, 6
+"""Of prices, which are given to a hundredth of a cent and beyond."""
+ANOTHER = "This building has a tariff from this day on already. Change that one."
+
+
+def validate_hours(text: str) -> None:
+    """Raise ValidationError where these are no hours of a week."""
+    try:
+        parse_hours(text)
+    except ValueError as problem:
+        raise ValidationError(str(problem)) from None
+
+
+class BandQuerySet(models.QuerySet["Band"]):
+    """Bands."""
+
+    def of_hours(self, slots: int) -> "Band":
+        """The band of this set of quarter hours of the week, made where it is new."""
+        return self.get_or_create(slots=f"{slots:0{A_WEEK // 4}x}")[0]
+
+
+class Band(models.Model):
+    """Hours of the week, apart from which the days' energy is kept, so that a price can be put on it later.
+
+    Bands outlive tariffs: a new price for the same hours finds its energy summed already.
+    """
+
+    slots = models.CharField(max_length=A_WEEK // 4, unique=True, help_text="Quarter hours of the week: 672 bits, hex.")
+
+    objects = BandQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return describe(self.hours)
+
+    @property
+    def hours(self) -> int:
+        """The set of quarter hours of the week."""
+        return int(self.slots, 16)
+
+
+class TariffQuerySet(models.QuerySet["Tariff"]):
+    """Tariffs."""
+
+    def current(self) -> Self:
+        """Without the versions that were replaced or withdrawn."""
+        return self.filter(replaced_at__isnull=True)
+
+    def timeline(self, building: Building) -> list["Tariff"]:
+        """What is or will be in force, each from its day until that of the next one, with its rates."""
+        return list(self.current().filter(building=building).order_by("valid_from").prefetch_related("rates"))
+
+
+class Tariff(models.Model):
+    """Prices of a building from a local midnight on, until the next one's. Replaced versions stay."""
+
+    building = models.ForeignKey(Building, on_delete=models.PROTECT, related_name="tariffs")
+    valid_from = models.DateField(
+        validators=plausible_date, help_text="The first day, from its local midnight. It holds until the next tariff."
+    )
+    currency = models.CharField(
+        max_length=3,
+        validators=[RegexValidator(r"\A[A-Z]{3}\Z", "Three capital letters, such as EUR.")],
+        help_text="Three capital letters, such as EUR.",
+    )
+    standing_charge = models.DecimalField(
+        max_digits=DIGITS,
+        decimal_places=DECIMALS,
+        default=0,
+        validators=[MinValueValidator(0)],
+        help_text="For each apartment and day, without tax.",
+    )
+    tax_rate = models.DecimalField(
+        max_digits=5,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(100)],
+        help_text="Per cent that come on top of all prices here. Empty: nothing does.",
+    )
+    created_at = InstantField(default=timezone.now, editable=False)
+    replaced_at = InstantField(
+        null=True, editable=False, help_text="When another version took its place, or it was withdrawn."
+    )
+    applied = models.BooleanField(
+        default=False, editable=False, help_text="Whether all days it holds on are summed by its hours."
+    )
+
+    objects = TariffQuerySet.as_manager()
+    history = History(excluded_fields=["applied"])
+
+    class Meta:
+        ordering = ["building", "-valid_from", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["building", "valid_from"],
+                condition=Q(replaced_at__isnull=True),
+                name="tariff_one_from_a_day",
+                violation_error_message=ANOTHER,
+            )
+        ]
+
+    def __str__(self) -> str:
+        ended = "" if self.replaced_at is None else f", until {self.replaced_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.building.slug} from {self.valid_from}{ended}"
+
+    def clean(self) -> None:
+        super().clean()
+        # The constraint is not asked where a form does not show the building.
+        others = Tariff.objects.current().filter(building=self.building_id, valid_from=self.valid_from)
+        if self.replaced_at is None and others.exclude(pk=self.pk).exists():
+            raise ValidationError({"valid_from": ANOTHER})
+
+
+class Rate(models.Model):
+    """The price of a kilowatt-hour in some hours of the week."""
+
+    tariff = models.ForeignKey(Tariff, on_delete=models.CASCADE, related_name="rates")
+    name = models.CharField(max_length=40, help_text="Such as Day and Night, or Electricity.")
+    price = models.DecimalField(
+        max_digits=DIGITS,
+        decimal_places=DECIMALS,
+        validators=[MinValueValidator(0)],
+        help_text="For a kWh, without tax.",
+    )
+    hours = models.CharField(
+        max_length=500,
+        blank=True,
+        validators=[validate_hours],
+        help_text=f"Local time, such as {EXAMPLE}. Empty: whenever no other rate holds.",
+    )
+
+    history = History()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tariff", "name"],
+                name="rate_name_once",
+                violation_error_message="Two rates of a tariff cannot have the same name.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        refuse_hidden_in(self, "name", "hours")
+
+
+def share_week(rates: Sequence[Rate]) -> list[tuple[Rate, int]]:
+    """Each rate with its quarter hours of the week: every one of the week belongs to exactly one.
+
+    Raises ValidationError that names the hours which none holds in, or two do.
+    """
+    named = [(rate, parse_hours(rate.hours)) for rate in rates if rate.hours.strip()]
+    rest = [rate for rate in rates if not rate.hours.strip()]
+    if len(rest) > 1:
+        raise ValidationError(f"“{rest[0]}” and “{rest[1]}” are both without hours. Only one may hold at all others.")
+    problems, taken = [], 0
+    for number, (rate, slots) in enumerate(named):
+        problems += [
+            f"“{earlier}” and “{rate}” both hold on {describe(slots & other)}."
+            for earlier, other in named[:number]
+            if slots & other
+        ]
+        taken |= slots
+    left = ALL_WEEK & ~taken
+    if left and not rest:
+        problems.append(f"No rate holds on {describe(left)}.")
+    if rest and not left:
+        problems.append(f"“{rest[0]}” never holds: the others take the whole week. Give it hours, or remove it.")
+    if problems:
+        raise ValidationError(problems)
+    return [*named, *((rate, left) for rate in rest)]

@@ -1,0 +1,110 @@
+"""Which tariff holds on which day, and what becomes of one that is changed."""
+
+import datetime as dt
+from bisect import bisect_right
+from functools import cached_property
+from typing import NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import Building
+from metering.models import Band, DayTotal, Rate, Tariff, share_week
+from metering.models.load import quarter_of, quarter_start
+from metering.week import ALL_WEEK, slot_of
+
+
+class Stretch(NamedTuple):
+    """Quarter hours from `begin` up to but excluding `end`, all in one band."""
+
+    begin: int
+    end: int
+    band: int
+
+
+class PricedHours(NamedTuple):
+    """A rate with the band of its hours."""
+
+    rate: Rate
+    band: Band
+
+
+class Timeline:
+    """The tariffs of a building, one after the other, as they are now."""
+
+    def __init__(self, building: Building) -> None:
+        self.building = building
+        self.tariffs = Tariff.objects.timeline(building)
+        self._starts = [tariff.valid_from for tariff in self.tariffs]
+        self._rates: dict[int, list[PricedHours]] = {}
+
+    def on(self, date: dt.date) -> Tariff | None:
+        """The tariff that holds on a local date; None before the first one."""
+        number = bisect_right(self._starts, date)
+        return self.tariffs[number - 1] if number else None
+
+    def rates(self, tariff: Tariff) -> list[PricedHours]:
+        """Its rates, each with its hours."""
+        if tariff.pk not in self._rates:
+            shares = share_week(list(tariff.rates.all()))
+            self._rates[tariff.pk] = [PricedHours(rate, Band.objects.of_hours(slots)) for rate, slots in shares]
+        return self._rates[tariff.pk]
+
+    def bands(self, date: dt.date) -> list[Band]:
+        """What energy of that day is kept apart by: the hours of its tariff's rates, else all of them together."""
+        tariff = self.on(date)
+        return [priced.band for priced in self.rates(tariff)] if tariff else [self._all_week]
+
+    def stretches(self, date: dt.date) -> list[Stretch]:
+        """A local day in parts of one band each: 23, 24 or 25 hours of quarter hours in all."""
+        bands, zone = self.bands(date), self.building.zone
+        begin, end = day_quarters(self.building, date)
+        if len(bands) == 1:
+            return [Stretch(begin, end, bands[0].pk)]
+        found: list[Stretch] = []
+        for quarter in range(begin, end):
+            slot = slot_of(quarter_start(quarter).astimezone(zone))
+            band = next(band.pk for band in bands if band.hours >> slot & 1)
+            if found and found[-1].band == band:
+                found[-1] = found[-1]._replace(end=quarter + 1)
+            else:
+                found.append(Stretch(quarter, quarter + 1, band))
+        return found
+
+    def end_of(self, tariff: Tariff) -> dt.date | None:
+        """The day from which another one holds; None where it is the last one."""
+        number = bisect_right(self._starts, tariff.valid_from)
+        return self._starts[number] if number < len(self._starts) else None
+
+    @cached_property
+    def _all_week(self) -> Band:
+        return Band.objects.of_hours(ALL_WEEK)
+
+
+def day_quarters(building: Building, date: dt.date) -> tuple[int, int]:
+    """The first quarter hour of a local day, and the first one after it: 92, 96 or 100 of them."""
+    return quarter_of(building.midnight(date)), quarter_of(building.midnight(date + dt.timedelta(days=1)))
+
+
+def has_priced(tariff: Tariff) -> bool:
+    """Whether there is energy of a day on which this tariff holds."""
+    days = DayTotal.objects.filter(meter__building=tariff.building_id, date__gte=tariff.valid_from)
+    end = Timeline(tariff.building).end_of(tariff)
+    return (days.filter(date__lt=end) if end else days).exists()
+
+
+def withdraw(tariff: Tariff) -> None:
+    """Take a tariff out of force; it stays as it was, to be read. The one before it holds on."""
+    with transaction.atomic():
+        tariff.replaced_at = timezone.now()
+        tariff.save(update_fields=["replaced_at"])
+        to_be_applied(tariff.building, tariff.valid_from)
+
+
+def to_be_applied(building: Building, since: dt.date) -> None:
+    """Have the days from that one on summed by the hours of their tariffs."""
+    timeline = Timeline(building)
+    for tariff in timeline.tariffs:
+        end = timeline.end_of(tariff)
+        if end is None or end > since:
+            Tariff.objects.filter(pk=tariff.pk).update(applied=False)

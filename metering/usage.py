@@ -1,0 +1,357 @@
+"""Energy and money between two instants: one way to count them, for page, export, comparison and statement.
+
+Whole days come from the totals of days, the rest from quarter hours, the newest ones straight from readings.
+"""
+
+import datetime as dt
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import pairwise
+from typing import NamedTuple, Self
+
+from django.db.models import Q, Sum
+from django.utils import timezone
+
+from accounts.access import Residence, Span
+from accounts.models import Apartment, Building
+from metering.day_totals import SUMMED
+from metering.loads import OPEN_QUARTERS, open_loads
+from metering.models import DayTotal, Load, Meter, Rate, Tariff
+from metering.models.instant import EPOCH
+from metering.models.load import quarter_of, quarter_start
+from metering.periods import By, Period, cut, days_begun, whole_days
+from metering.tariffs import Timeline
+from metering.week import slot_of
+
+MWH_PER_KWH = 1_000_000
+ENOUGH = 0.99
+"""The share of the time that makes a figure count as complete."""
+
+
+class Figures(NamedTuple):
+    """Sums over some time, as in loads: mWh, mWh, mWh, s."""
+
+    energy: int
+    exported: int
+    bridged: int
+    covered: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose usage: some meters, in time that is theirs. `apartments` pay a standing charge each."""
+
+    building: Building
+    meters: tuple[Meter, ...]
+    spans: tuple[Span, ...] = (Span(EPOCH, None),)
+    apartments: int = 1
+
+    @classmethod
+    def of_residence(cls, residence: Residence) -> Self:
+        """A household, in its own time and no other."""
+        return cls(residence.building, _meters(apartment=residence.apartment), residence.spans)
+
+    @classmethod
+    def of_apartment(cls, apartment: Apartment) -> Self:
+        """An apartment, whoever lived there."""
+        return cls(apartment.building, _meters(apartment=apartment))
+
+    @classmethod
+    def of_meter(cls, meter: Meter) -> Self:
+        """One meter; without a standing charge, which is an apartment's."""
+        return cls(meter.building, (meter,), apartments=0)
+
+    @classmethod
+    def of_building(cls, building: Building) -> Self:
+        """All apartments of a building together."""
+        meters = _meters(building=building, apartment__isnull=False)
+        return cls(building, meters, apartments=building.apartments.count())
+
+
+def _meters(**conditions: object) -> tuple[Meter, ...]:
+    return tuple(Meter.objects.filter(**conditions).order_by("installed_at", "pk"))
+
+
+@dataclass
+class RateUse:
+    """What was used at one rate."""
+
+    tariff: Tariff
+    rate: Rate
+    energy: int = 0
+    """mWh"""
+
+    @property
+    def cost(self) -> Decimal:
+        """In the tariff's currency, without tax; exact."""
+        return Decimal(self.energy) * self.rate.price / MWH_PER_KWH
+
+
+@dataclass
+class Cost:
+    """What it costs, in one currency, exact."""
+
+    currency: str
+    energy: Decimal = Decimal(0)
+    standing: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+
+    @property
+    def total(self) -> Decimal:
+        """With tax."""
+        return self.energy + self.standing + self.tax
+
+
+@dataclass
+class Usage:
+    """Energy and money of one period. Energies in mWh, times in s."""
+
+    period: Period
+    energy: int = 0
+    exported: int = 0
+    bridged: int = 0
+    covered: int = 0
+    expected: int = 0
+    """How long its meters should have been heard so far."""
+    unpriced: int = 0
+    """The part of `energy` that no price is known for."""
+    rates: dict[int, RateUse] = field(default_factory=dict)
+    standing_days: dict[int, tuple[Tariff, int]] = field(default_factory=dict)
+    """By tariff: for how many days its standing charge is due, times apartments."""
+
+    @property
+    def known(self) -> float | None:
+        """The share of the time that readings cover; None where there is no time to cover."""
+        return min(1.0, self.covered / self.expected) if self.expected else None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether readings cover it, but for a moment."""
+        return self.known is None or self.known >= ENOUGH
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing at all was heard of that time."""
+        return bool(self.expected) and not (self.covered or self.energy or self.exported)
+
+    @property
+    def costs(self) -> list[Cost]:
+        """By currency, where tariffs had several."""
+        found: dict[str, Cost] = {}
+        for use in self.rates.values():
+            self._charge(found, use.tariff, energy=use.cost)
+        for tariff, days in self.standing_days.values():
+            self._charge(found, tariff, standing=days * tariff.standing_charge)
+        return list(found.values())
+
+    @staticmethod
+    def _charge(
+        found: dict[str, Cost], tariff: Tariff, energy: Decimal = Decimal(0), standing: Decimal = Decimal(0)
+    ) -> None:
+        cost = found.setdefault(tariff.currency, Cost(tariff.currency))
+        cost.energy += energy
+        cost.standing += standing
+        cost.tax += (energy + standing) * (tariff.tax_rate or 0) / 100
+
+    def add(self, figures: Figures) -> None:
+        """Count these in, priced or not."""
+        self.energy += figures.energy
+        self.exported += figures.exported
+        self.bridged += figures.bridged
+        self.covered += figures.covered
+
+    def price(self, tariff: Tariff | None, rate: Rate | None, energy: int) -> None:
+        """Put a price on energy that is counted in."""
+        if tariff is None or rate is None:
+            self.unpriced += energy
+        elif energy:
+            self.rates.setdefault(rate.pk, RateUse(tariff, rate)).energy += energy
+
+
+def combine(usages: Sequence[Usage]) -> Usage:
+    """Periods that follow each other, or several subjects in one period, as one. An empty one where there are none."""
+    if not usages:
+        return Usage(Period(EPOCH, EPOCH))
+    whole = Usage(Period(usages[0].period.begin, usages[-1].period.end))
+    for part in usages:
+        whole.add(Figures(part.energy, part.exported, part.bridged, part.covered))
+        whole.expected += part.expected
+        whole.unpriced += part.unpriced
+        for use in part.rates.values():
+            whole.price(use.tariff, use.rate, use.energy)
+        for pk, (tariff, days) in part.standing_days.items():
+            whole.standing_days[pk] = (tariff, whole.standing_days.get(pk, (tariff, 0))[1] + days)
+    return whole
+
+
+class Ledger:
+    """The usage of one subject in some periods, while it is being counted."""
+
+    def __init__(self, timeline: Timeline, periods: Sequence[Period]) -> None:
+        self.timeline = timeline
+        self.usages = [Usage(period) for period in periods]
+        self._begins = [period.begin for period in periods]
+
+    def add_day(self, date: dt.date, band: int, figures: Figures) -> None:
+        """The total of a day, or of some days under one tariff that begin on that date, in one band."""
+        usage = self._at(self.timeline.building.midnight(date))
+        usage.add(figures)
+        tariff = self.timeline.on(date)
+        rates = self.timeline.rates(tariff) if tariff else []
+        rate = next((priced.rate for priced in rates if priced.band.pk == band), None)
+        usage.price(tariff, rate, figures.energy)
+
+    def add_quarter(self, quarter: int, figures: Figures) -> None:
+        """A quarter hour of one meter."""
+        begin = quarter_start(quarter)
+        usage = self._at(begin)
+        usage.add(figures)
+        local = begin.astimezone(self.timeline.building.zone)
+        tariff, slot = self.timeline.on(local.date()), slot_of(local)
+        rates = self.timeline.rates(tariff) if tariff else []
+        rate = next((priced.rate for priced in rates if priced.band.hours >> slot & 1), None)
+        usage.price(tariff, rate, figures.energy)
+
+    def expect(self, subject: Subject, part: Period) -> None:
+        """Time of the subject's own, for which it should have been heard, and pays."""
+        for usage in self.usages:
+            own = usage.period.within(*part)
+            if own.seconds:
+                usage.expected += expected_seconds(subject.meters, own)
+                self._charge_days(usage, own, subject.apartments)
+
+    def _charge_days(self, usage: Usage, own: Period, apartments: int) -> None:
+        """A day's standing charge is due when the day begins."""
+        first, last = days_begun(self.timeline.building, own)
+        for tariff in self.timeline.tariffs:
+            end = self.timeline.end_of(tariff) or last
+            days = (min(last, end) - max(first, tariff.valid_from)).days
+            if days > 0 and apartments and tariff.standing_charge:
+                before = usage.standing_days.get(tariff.pk, (tariff, 0))[1]
+                usage.standing_days[tariff.pk] = (tariff, before + days * apartments)
+
+    def _at(self, instant: dt.datetime) -> Usage:
+        return self.usages[max(0, bisect_right(self._begins, instant) - 1)]
+
+
+def expected_seconds(meters: Iterable[Meter], period: Period) -> int:
+    """For how long these meters should have been heard in that time; time without any meter counts as of one."""
+    times = [period.within(meter.installed_at, meter.removed_at or period.end) for meter in meters]
+    heard, reached = 0, period.begin
+    for time in sorted(time for time in times if time.seconds):
+        if time.begin > reached:
+            heard += Period(reached, time.begin).seconds
+        heard += time.seconds
+        reached = max(reached, time.end)
+    return heard + Period(reached, period.end).seconds
+
+
+def usage(
+    subject: Subject, begin: dt.datetime, end: dt.datetime, by: By = By.ALL, now: dt.datetime | None = None
+) -> list[Usage]:
+    """What a subject used and what that costs, in local periods, up to now at most.
+
+    Instants are taken to quarter hours: those that begin between the two count.
+    """
+    now = now or timezone.now()
+    ledger = Ledger(Timeline(subject.building), list(cut(subject.building, begin, end, by)))
+    days: list[tuple[dt.date, dt.date]] = []
+    quarters: list[tuple[int, int]] = []
+    for part in _parts(subject, Period(begin, min(end, now))):
+        ledger.expect(subject, part)
+        _divide(subject.building, part, by, now, days, quarters)
+    for date, band, figures in _day_totals(subject, days):
+        ledger.add_day(date, band, figures)
+    for quarter, figures in _loads(subject, quarters, now):
+        ledger.add_quarter(quarter, figures)
+    return ledger.usages
+
+
+def _parts(subject: Subject, period: Period) -> Iterator[Period]:
+    for span in subject.spans:
+        own = period.within(span.since, span.until or period.end)
+        if own.seconds:
+            yield own
+
+
+def _divide(
+    building: Building, part: Period, by: By, now: dt.datetime, days: list[tuple[dt.date, dt.date]],
+    quarters: list[tuple[int, int]],
+) -> None:  # fmt: skip
+    """What of a part is counted by whole days, and what by quarter hours: hours, rests of days, and the newest."""
+    first, last = whole_days(building, part)
+    newest = quarter_start(quarter_of(now) - OPEN_QUARTERS).astimezone(building.zone).date()
+    last = min(last, newest)
+    if by == By.HOUR or first >= last:
+        quarters.append((_ceil(part.begin), _ceil(part.end)))
+        return
+    days.append((first, last))
+    quarters.append((_ceil(part.begin), quarter_of(building.midnight(first))))
+    quarters.append((quarter_of(building.midnight(last)), _ceil(part.end)))
+
+
+def _ceil(instant: dt.datetime) -> int:
+    """The first quarter hour that begins at that instant or after it."""
+    quarter = quarter_of(instant)
+    return quarter if quarter_start(quarter) == instant else quarter + 1
+
+
+def _day_totals(subject: Subject, days: list[tuple[dt.date, dt.date]]) -> Iterator[tuple[dt.date, int, Figures]]:
+    wanted = Q(pk__in=[])
+    for first, last in days:
+        wanted |= Q(date__gte=first, date__lt=last)
+    rows = DayTotal.objects.filter(wanted, meter__in=subject.meters).order_by()
+    for date, band, *sums in rows.values_list("date", "band").annotate(*(Sum(name) for name in SUMMED)):
+        yield date, band, Figures(*sums)
+
+
+def _loads(subject: Subject, quarters: list[tuple[int, int]], now: dt.datetime) -> Iterator[tuple[int, Figures]]:
+    wanted, meters = Q(quarter__in=[]), [meter.pk for meter in subject.meters]
+    ranges = [(first, last) for first, last in quarters if first < last]
+    for first, last in ranges:
+        wanted |= Q(quarter__gte=first, quarter__lt=last)
+    reaches_now = any(last > quarter_of(now) - OPEN_QUARTERS for _, last in ranges)
+    fresh = open_loads(meters, now) if reaches_now else []
+    newest = {load.meter_id: load.quarter for load in reversed(fresh)}
+    stored = Load.objects.filter(wanted, meter__in=meters) if ranges else Load.objects.none()
+    for meter, quarter, *sums in stored.values_list("meter", "quarter", *SUMMED):
+        if quarter < newest.get(meter, quarter + 1):
+            yield quarter, Figures(*sums)
+    for load in fresh:
+        if any(first <= load.quarter < last for first, last in ranges):
+            yield load.quarter, Figures(load.energy, load.exported, load.bridged, load.covered)
+
+
+def usage_by_apartment(
+    building: Building, first: dt.date, last: dt.date, by: By = By.ALL, now: dt.datetime | None = None
+) -> dict[int, list[Usage]]:
+    """The usage of every apartment of a building on the local days from the first up to but excluding the last one.
+
+    By apartment's id. From the totals of days alone, so that hundreds of apartments take no longer than a page may.
+    """
+    now = now or timezone.now()
+    begin, end = building.midnight(first), building.midnight(last)
+    timeline, periods = Timeline(building), list(cut(building, begin, end, by))
+    subjects: dict[int, list[Meter]] = {pk: [] for pk in building.apartments.values_list("pk", flat=True)}
+    homes: dict[int, int] = {}
+    for meter in _meters(building=building, apartment__isnull=False):
+        homes[meter.pk] = meter.apartment_id or 0
+        subjects[homes[meter.pk]].append(meter)
+    ledgers = {pk: Ledger(timeline, periods) for pk in subjects}
+    for pk, meters in subjects.items():
+        for part in _parts(Subject(building, tuple(meters)), Period(begin, min(end, now))):
+            ledgers[pk].expect(Subject(building, tuple(meters)), part)
+    for period in periods:
+        for since, until in _under_one_tariff(timeline, *whole_days(building, period)):
+            rows = DayTotal.objects.filter(meter__in=list(homes), date__gte=since, date__lt=until).order_by()
+            for meter_id, band, *sums in rows.values_list("meter", "band").annotate(*(Sum(name) for name in SUMMED)):
+                ledgers[homes[meter_id]].add_day(since, band, Figures(*sums))
+    return {pk: ledger.usages for pk, ledger in ledgers.items()}
+
+
+def _under_one_tariff(timeline: Timeline, first: dt.date, last: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
+    starts = [tariff.valid_from for tariff in timeline.tariffs if first < tariff.valid_from < last]
+    edges = [first, *starts, last]
+    return pairwise(edges)

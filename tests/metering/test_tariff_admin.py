@@ -1,0 +1,165 @@
+"""A manager enters prices, and changes them."""
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+import time_machine
+
+from metering.loads import derive_new
+from metering.models import Rate, Reading, Tariff
+from tests.factories import BuildingFactory, TariffFactory
+
+pytestmark = pytest.mark.django_db
+ADD = "/admin/metering/tariff/add/"
+NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture(autouse=True)
+def now():
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def form(building, rates, *, initial=0, **fields):
+    given = {
+        "building": building.pk, "valid_from": "2026-11-01", "currency": "EUR", "standing_charge": "0.25",
+        "tax_rate": "", "rates-TOTAL_FORMS": len(rates), "rates-INITIAL_FORMS": initial,
+    }  # fmt: skip
+    for number, rate in enumerate(rates):
+        given |= {f"rates-{number}-{name}": value for name, value in rate.items()}
+    return given | fields
+
+
+def rate(name, price, hours="", **more):
+    return {"name": name, "price": price, "hours": hours} | more
+
+
+def change(tariff):
+    return f"/admin/metering/tariff/{tariff.pk}/change/"
+
+
+@pytest.fixture
+def priced(building, meter):
+    """A tariff that has priced energy."""
+    tariff = TariffFactory(building=building, valid_from=dt.date(2026, 11, 1), standing_charge="0.25")
+    Reading.objects.bulk_create(
+        Reading(meter=meter, taken_at=NOW - number * dt.timedelta(minutes=1), voltage=230, current=4, power=1000)
+        for number in range(60)
+    )
+    sum(derive_new())
+    return tariff
+
+
+def test_the_form_knows_what_a_manager_of_one_house_would_fill_in(as_manager, building):
+    building.currency = "CHF"
+    building.save()
+    page = as_manager.get(ADD)
+    assert page.context["adminform"].form.initial == {"building": building.pk, "currency": "CHF"}
+
+
+def test_day_and_night(as_manager, building):
+    rates = [rate("Day", "0.35", "Mon-Fri 06:00-22:00"), rate("Night", "0.2055")]
+    answer = as_manager.post(ADD, form(building, rates, tax_rate="19"))
+    assert answer.status_code == 302, answer.context["errors"]
+    tariff = Tariff.objects.get()
+    assert (tariff.standing_charge, tariff.tax_rate, tariff.applied) == (Decimal("0.25"), 19, False)
+    assert list(tariff.rates.values_list("name", "price")) == [("Day", Decimal("0.35")), ("Night", Decimal("0.2055"))]
+    assert "Day 0.35, Night 0.2055" in as_manager.get("/admin/metering/tariff/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("rates", "problem"),
+    [
+        ([rate("Day", "0.3", "06:00-22:00")], "No rate holds on Mon-Sun 00:00-06:00, Mon-Sun 22:00-24:00."),
+        (
+            [rate("A", "1", "06:00-22:00"), rate("B", "1", "21:45-06:00")],
+            "“A” and “B” both hold on Mon-Sun 21:45-22:00.",
+        ),
+        ([rate("A", "1"), rate("B", "1")], "“A” and “B” are both without hours. Only one may hold at all others."),
+        ([rate("A", "1", "sometimes")], "“sometimes” is not understood."),
+        ([rate("A", "-1")], "greater than or equal to 0"),
+        ([rate("A", "1e3000")], "Ensure that there are no more than"),
+        ([rate("A", "1", "00:00-12:00"), rate("A", "1")], "Please correct the duplicate"),
+    ],
+)
+def test_what_cannot_be_a_tariff(as_manager, building, rates, problem):
+    answer = as_manager.post(ADD, form(building, rates))
+    assert answer.status_code == 200
+    assert problem in answer.content.decode().replace("&quot;", '"')
+    assert not Tariff.objects.exists()
+    assert not Rate.objects.exists()
+
+
+def test_two_from_one_day(as_manager, building):
+    TariffFactory(building=building, valid_from=dt.date(2026, 11, 1))
+    answer = as_manager.post(ADD, form(building, [rate("A", "1")]))
+    assert "has a tariff from this day on already" in answer.content.decode()
+    other = TariffFactory(building=building, valid_from=dt.date(2026, 12, 1))
+    own = other.rates.get()
+    answer = as_manager.post(change(other), form(building, [rate("A", "1", id=own.pk)], initial=1))
+    assert "has a tariff from this day on already" in answer.content.decode()
+
+
+def test_somebody_elses_house(as_manager, building):
+    answer = as_manager.post(ADD, form(BuildingFactory(), [rate("A", "1")]))
+    assert answer.status_code == 200
+    assert not Tariff.objects.exists()
+
+
+class TestAChange:
+    def test_of_one_to_come_is_made_in_place(self, as_manager, building):
+        tariff = TariffFactory(building=building, valid_from=dt.date(2027, 1, 1))
+        rates = [rate("Electricity", "0.4", id=tariff.rates.get().pk)]
+        assert as_manager.post(change(tariff), form(building, rates, initial=1)).status_code == 302
+        assert Tariff.objects.get() == tariff
+        assert tariff.rates.get().price == Decimal("0.4")
+
+    def test_of_one_that_priced_something_makes_a_new_version(self, as_manager, building, priced):
+        old = priced.rates.get()
+        rates = [rate("Electricity", "0.4", "", id=old.pk), rate("Weekend", "0.1", "Sat-Sun 00:00-24:00")]
+        answer = as_manager.post(change(priced), form(building, rates, initial=1), follow=True)
+        assert "the version before stays to be read" in answer.content.decode()
+        priced.refresh_from_db()
+        assert priced.replaced_at == NOW
+        assert priced.rates.get() == old
+        new = Tariff.objects.current().get()
+        assert list(new.rates.values_list("name", "price", "hours")) == [
+            ("Electricity", Decimal("0.4"), ""), ("Weekend", Decimal("0.1"), "Sat-Sun 00:00-24:00")
+        ]  # fmt: skip
+        assert new.history.get().history_user_id == answer.context["user"].pk
+
+    def test_a_rate_that_is_taken_away_stays_in_the_version_before(self, as_manager, building, meter, priced):
+        Rate.objects.create(tariff=priced, name="Weekend", price=1, hours="Sat-Sun 00:00-24:00")
+        first, second = priced.rates.all()
+        rates = [rate("Electricity", "0.3", id=first.pk), rate("Weekend", "1", id=second.pk, DELETE="on")]
+        as_manager.post(change(priced), form(building, rates, initial=2))
+        assert priced.rates.count() == 2
+        assert Tariff.objects.current().get().rates.get().name == "Electricity"
+
+    def test_that_changes_nothing_makes_none(self, as_manager, building, priced):
+        own = priced.rates.get()
+        rates = [rate(own.name, "0.30", id=own.pk)]
+        assert as_manager.post(change(priced), form(building, rates, initial=1)).status_code == 302
+        assert Tariff.objects.get() == priced
+
+    def test_a_version_that_was_replaced_is_only_read(self, as_manager, building, priced):
+        priced.replaced_at = NOW
+        priced.save()
+        assert as_manager.get(change(priced)).status_code == 200
+        assert as_manager.post(change(priced), form(building, [rate("A", "1")])).status_code == 403
+        assert as_manager.post(f"/admin/metering/tariff/{priced.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+class TestTakingAway:
+    def test_one_that_priced_something_is_withdrawn(self, as_manager, priced):
+        answer = as_manager.post(f"/admin/metering/tariff/{priced.pk}/delete/", {"post": "yes"}, follow=True)
+        assert "it holds no longer, and stays to be read" in answer.content.decode()
+        priced.refresh_from_db()
+        assert priced.replaced_at == NOW
+        assert priced.rates.count() == 1
+
+    def test_one_that_did_not_is_deleted(self, as_manager, building):
+        tariff = TariffFactory(building=building, valid_from=dt.date(2027, 1, 1))
+        as_manager.post(f"/admin/metering/tariff/{tariff.pk}/delete/", {"post": "yes"})
+        assert not Tariff.objects.exists()
