@@ -24,17 +24,24 @@ def record_access(viewer: User, seen: Collection[tuple[int | None, dt.datetime]]
     _record(viewer, _households(seen), what)
 
 
-def record_access_to_time(
-    viewer: User, apartments: Collection[int], begin: dt.datetime, end: dt.datetime, what: AccessRecord.What
+def record_access_to_days(
+    viewer: User, building: Building, first: dt.date, last: dt.date, what: AccessRecord.What
 ) -> None:
-    """The same, where the viewer is about to see all of these apartments' time between two instants."""
-    spans = _spans(set(apartments))
-    _record(viewer, {tenancy.pk for tenancy, until in spans if _overlaps(tenancy, until, begin, end)}, what)
+    """The same, where the viewer is about to see all of a building's local days from the first up to the last one.
 
-
-def _overlaps(tenancy: Tenancy, until: dt.datetime | None, begin: dt.datetime, end: dt.datetime) -> bool:
-    last = min(filter(None, (end, until, tenancy.until)))
-    return max(begin, tenancy.since) < last
+    The last one is not among them.
+    """
+    homes = Tenancy.objects.filter(apartment__building=building)
+    found = set(homes.filter(moved_in__lt=last).exclude(moved_out__lte=first).values_list("pk", flat=True))
+    once = Tenancy.history.filter(apartment__building=building).exclude(id__in=found).values("id")
+    begin = building.midnight(first)
+    for tenancy, until in _past_states(once):
+        # That state held while time of these days was its own.
+        if tenancy.moved_in < last and (tenancy.moved_out is None or tenancy.moved_out > first):
+            tenancy.apartment.building = building
+            if max(begin, tenancy.since) < until:
+                found.add(tenancy.pk)
+    _record(viewer, found, what)
 
 
 def _record(viewer: User, found: set[int], what: AccessRecord.What) -> None:
@@ -59,24 +66,20 @@ def _households(seen: Collection[tuple[int | None, dt.datetime]]) -> set[int]:
     What was measured while a tenancy lasted stays that household's business: its dates may have been
     changed since, and may be changed back after the look.
     """
-    found = set()
-    for tenancy, end in _spans({pk for pk, _ in seen if pk is not None}):
-        instants = (instant for apartment, instant in seen if apartment == tenancy.apartment_id)
-        if any((end is None or instant < end) and tenancy.covers(instant) for instant in instants):
-            found.add(tenancy.pk)
-    return found
-
-
-def _spans(apartments: set[int]) -> Iterator[tuple[Tenancy, dt.datetime | None]]:
-    """What these apartments' tenancies are, and what they were: those with the time until which they were that."""
+    apartments = {pk for pk, _ in seen if pk is not None}
     spans: list[tuple[Tenancy, dt.datetime | None]]
     spans = [(tenancy, None) for tenancy in Tenancy.objects.filter(apartment__in=apartments)]
     spans += _past_states(Tenancy.history.filter(apartment__in=apartments).values("id"))
     homes = Apartment.objects.select_related("building").in_bulk(apartments)
+    found = set()
     for tenancy, end in spans:
-        if tenancy.apartment_id in homes:
-            tenancy.apartment = homes[tenancy.apartment_id]
-            yield tenancy, end
+        if tenancy.apartment_id not in homes:
+            continue
+        tenancy.apartment = homes[tenancy.apartment_id]
+        instants = (instant for apartment, instant in seen if apartment == tenancy.apartment_id)
+        if any((end is None or instant < end) and tenancy.covers(instant) for instant in instants):
+            found.add(tenancy.pk)
+    return found
 
 
 def _past_states(ids: QuerySet[Any]) -> Iterator[tuple[Any, dt.datetime]]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, IntegerField, Q, Sum, Value, When
+from django.db.models import Case, IntegerField, Max, Q, Sum, Value, When
 
 from accounts.models import Building
 from metering.models import DayTotal, Load, Meter, Tariff
@@ -14,6 +14,8 @@ from metering.models.load import quarter_start
 from metering.tariffs import Timeline
 
 SUMMED = ("energy", "exported", "bridged", "covered")
+KEPT = {name: Sum(name) for name in (*SUMMED, "samples")} | {"power_max": Max("power_max")}
+"""What a day keeps of its quarter hours."""
 METERS_AT_ONCE = 50
 """Summed in one transaction, which others wait for."""
 
@@ -25,7 +27,7 @@ def sum_days(changed: Collection[tuple[int, int]], retained: dt.datetime) -> Ite
     """
     meters = Meter.objects.filter(pk__in={meter for meter, _ in changed}).select_related("building")
     buildings = {meter.pk: meter.building for meter in meters}
-    timelines = {building.pk: Timeline(building) for building in buildings.values()}
+    timelines = {pk: Timeline(building) for pk, building in {b.pk: b for b in buildings.values()}.items()}
     days: defaultdict[tuple[int, dt.date], set[int]] = defaultdict(set)
     for meter, quarter in changed:
         building = buildings[meter]
@@ -38,7 +40,7 @@ def sum_day(timeline: Timeline, meters: Collection[int], date: dt.date, retained
     """Write the totals of these meters, all of the timeline's building, on that date. Returns the number of rows."""
     totals: defaultdict[int, list[DayTotal]] = defaultdict(list)
     for meter, band, *sums in _sums(timeline, meters, date):
-        totals[meter].append(DayTotal(meter_id=meter, date=date, band_id=band, **dict(zip(SUMMED, sums, strict=True))))
+        totals[meter].append(DayTotal(meter_id=meter, date=date, band_id=band, **dict(zip(KEPT, sums, strict=True))))
     with transaction.atomic():
         known = DayTotal.objects.filter(meter__in=meters, date=date)
         if timeline.building.midnight(date) < retained:
@@ -50,7 +52,7 @@ def sum_day(timeline: Timeline, meters: Collection[int], date: dt.date, retained
             outdated.pop((total.meter_id, total.band_id), None)
         DayTotal.objects.filter(pk__in=outdated.values()).delete()
         DayTotal.objects.bulk_create(
-            written, update_conflicts=True, unique_fields=["meter", "date", "band"], update_fields=[*SUMMED]
+            written, update_conflicts=True, unique_fields=["meter", "date", "band"], update_fields=[*KEPT]
         )
     return len(written)
 
@@ -62,7 +64,7 @@ def _sums(timeline: Timeline, meters: Collection[int], date: dt.date) -> Iterato
     loads = Load.objects.filter(meter__in=meters, quarter__gte=begin, quarter__lt=end).order_by()
     bands = [When(quarter__lt=stretch.end, then=Value(stretch.band)) for stretch in stretches]
     rows = loads.annotate(band=Case(*bands, output_field=IntegerField())).values_list("meter", "band")
-    return iter(rows.annotate(*(Sum(name) for name in SUMMED)))
+    return iter(rows.annotate(*KEPT.values()))
 
 
 def _keep_what_was_more(totals: dict[int, list[DayTotal]], known: Any) -> None:

@@ -5,11 +5,13 @@ Whole days come from the totals of days, the rest from quarter hours, the newest
 
 import datetime as dt
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from django.db.models import Q, Sum
 from django.utils import timezone
@@ -47,6 +49,11 @@ class Subject:
     meters: tuple[Meter, ...]
     spans: tuple[Span, ...] = (Span(EPOCH, None),)
     apartments: int = 1
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """The tariffs of its building."""
+        return Timeline(self.building)
 
     @classmethod
     def of_residence(cls, residence: Residence) -> Self:
@@ -136,9 +143,9 @@ class Usage:
         """Whether nothing at all was heard of that time."""
         return bool(self.expected) and not (self.covered or self.energy or self.exported)
 
-    @property
+    @cached_property
     def costs(self) -> list[Cost]:
-        """By currency, where tariffs had several."""
+        """By currency, where tariffs had several. For when all is counted in."""
         found: dict[str, Cost] = {}
         for use in self.rates.values():
             self._charge(found, use.tariff, energy=use.cost)
@@ -161,6 +168,12 @@ class Usage:
         self.exported += figures.exported
         self.bridged += figures.bridged
         self.covered += figures.covered
+
+    def charge(self, days: list[tuple[Tariff, int]], apartments: int) -> None:
+        """Count the standing charges of so many apartments in."""
+        for tariff, number in days if apartments else ():
+            _, before = self.standing_days.get(tariff.pk, (tariff, 0))
+            self.standing_days[tariff.pk] = (tariff, before + number * apartments)
 
     def price(self, tariff: Tariff | None, rate: Rate | None, energy: int) -> None:
         """Put a price on energy that is counted in."""
@@ -193,15 +206,17 @@ class Ledger:
         self.timeline = timeline
         self.usages = [Usage(period) for period in periods]
         self._begins = [period.begin for period in periods]
+        self._days: dict[dt.date, tuple[Usage, Tariff | None, dict[int, Rate]]] = {}
 
     def add_day(self, date: dt.date, band: int, figures: Figures) -> None:
-        """The total of a day, or of some days under one tariff that begin on that date, in one band."""
-        usage = self._at(self.timeline.building.midnight(date))
+        """The total of a day in one band."""
+        if date not in self._days:
+            tariff = self.timeline.on(date)
+            rates = {priced.band.pk: priced.rate for priced in self.timeline.rates(tariff)} if tariff else {}
+            self._days[date] = self._at(self.timeline.building.midnight(date)), tariff, rates
+        usage, tariff, rates = self._days[date]
         usage.add(figures)
-        tariff = self.timeline.on(date)
-        rates = self.timeline.rates(tariff) if tariff else []
-        rate = next((priced.rate for priced in rates if priced.band.pk == band), None)
-        usage.price(tariff, rate, figures.energy)
+        usage.price(tariff, rates.get(band), figures.energy)
 
     def add_quarter(self, quarter: int, figures: Figures) -> None:
         """A quarter hour of one meter."""
@@ -220,20 +235,21 @@ class Ledger:
             own = usage.period.within(*part)
             if own.seconds:
                 usage.expected += expected_seconds(subject.meters, own)
-                self._charge_days(usage, own, subject.apartments)
-
-    def _charge_days(self, usage: Usage, own: Period, apartments: int) -> None:
-        """A day's standing charge is due when the day begins."""
-        first, last = days_begun(self.timeline.building, own)
-        for tariff in self.timeline.tariffs:
-            end = self.timeline.end_of(tariff) or last
-            days = (min(last, end) - max(first, tariff.valid_from)).days
-            if days > 0 and apartments and tariff.standing_charge:
-                before = usage.standing_days.get(tariff.pk, (tariff, 0))[1]
-                usage.standing_days[tariff.pk] = (tariff, before + days * apartments)
+                usage.charge(standing_days(self.timeline, own), subject.apartments)
 
     def _at(self, instant: dt.datetime) -> Usage:
         return self.usages[max(0, bisect_right(self._begins, instant) - 1)]
+
+
+def standing_days(timeline: Timeline, own: Period) -> list[tuple[Tariff, int]]:
+    """For how many days of that time each tariff's standing charge is due: when a day begins."""
+    first, last = days_begun(timeline.building, own)
+    found = []
+    for tariff in timeline.tariffs:
+        days = (min(last, timeline.end_of(tariff) or last) - max(first, tariff.valid_from)).days
+        if days > 0 and tariff.standing_charge:
+            found.append((tariff, days))
+    return found
 
 
 def expected_seconds(meters: Iterable[Meter], period: Period) -> int:
@@ -256,7 +272,7 @@ def usage(
     Instants are taken to quarter hours: those that begin between the two count.
     """
     now = now or timezone.now()
-    ledger = Ledger(Timeline(subject.building), list(cut(subject.building, begin, end, by)))
+    ledger = Ledger(subject.timeline, list(cut(subject.building, begin, end, by)))
     days: list[tuple[dt.date, dt.date]] = []
     quarters: list[tuple[int, int]] = []
     for part in _parts(subject, Period(begin, min(end, now))):
@@ -331,27 +347,38 @@ def usage_by_apartment(
 
     By apartment's id. From the totals of days alone, so that hundreds of apartments take no longer than a page may.
     """
-    now = now or timezone.now()
-    begin, end = building.midnight(first), building.midnight(last)
-    timeline, periods = Timeline(building), list(cut(building, begin, end, by))
-    subjects: dict[int, list[Meter]] = {pk: [] for pk in building.apartments.values_list("pk", flat=True)}
-    homes: dict[int, int] = {}
-    for meter in _meters(building=building, apartment__isnull=False):
-        homes[meter.pk] = meter.apartment_id or 0
-        subjects[homes[meter.pk]].append(meter)
-    ledgers = {pk: Ledger(timeline, periods) for pk in subjects}
-    for pk, meters in subjects.items():
-        for part in _parts(Subject(building, tuple(meters)), Period(begin, min(end, now))):
-            ledgers[pk].expect(Subject(building, tuple(meters)), part)
-    for period in periods:
-        for since, until in _under_one_tariff(timeline, *whole_days(building, period)):
-            rows = DayTotal.objects.filter(meter__in=list(homes), date__gte=since, date__lt=until).order_by()
-            for meter_id, band, *sums in rows.values_list("meter", "band").annotate(*(Sum(name) for name in SUMMED)):
-                ledgers[homes[meter_id]].add_day(since, band, Figures(*sums))
-    return {pk: ledger.usages for pk, ledger in ledgers.items()}
+    past = Period(building.midnight(first), min(building.midnight(last), now or timezone.now()))
+    timeline, periods = Timeline(building), list(cut(building, past.begin, building.midnight(last), by))
+    homes = {meter.pk: meter for meter in _meters(building=building, apartment__isnull=False)}
+    meters: defaultdict[int, list[Meter]] = defaultdict(list)
+    for meter in homes.values():
+        meters[meter.apartment_id or 0].append(meter)
+    usages = {pk: [Usage(period) for period in periods] for pk in building.apartments.values_list("pk", flat=True)}
+    for number, period in enumerate(periods):
+        own = period.within(*past)
+        if own.seconds:
+            standing = standing_days(timeline, own)
+            for pk, found in usages.items():
+                found[number].expected = expected_seconds(meters[pk], own)
+                found[number].charge(standing, apartments=1)
+        for tariff, since, until in _under_one_tariff(timeline, *whole_days(building, period)):
+            rates = {priced.band.pk: priced.rate for priced in timeline.rates(tariff)} if tariff else {}
+            for meter_id, band, *sums in _sums(list(homes), since, until):
+                found = usages[homes[meter_id].apartment_id or 0]
+                found[number].add(Figures(*sums))
+                found[number].price(tariff, rates.get(band), sums[0])
+    return usages
 
 
-def _under_one_tariff(timeline: Timeline, first: dt.date, last: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
+def _sums(meters: list[int], since: dt.date, until: dt.date) -> Iterator[Any]:
+    """Meter, band, and the sums of its totals of those days."""
+    rows = DayTotal.objects.filter(meter__in=meters, date__gte=since, date__lt=until).order_by()
+    return iter(rows.values_list("meter", "band").annotate(*(Sum(name) for name in SUMMED)))
+
+
+def _under_one_tariff(
+    timeline: Timeline, first: dt.date, last: dt.date
+) -> Iterator[tuple[Tariff | None, dt.date, dt.date]]:
     starts = [tariff.valid_from for tariff in timeline.tariffs if first < tariff.valid_from < last]
-    edges = [first, *starts, last]
-    return pairwise(edges)
+    for since, until in pairwise([first, *starts, last]):
+        yield timeline.on(since), since, until

@@ -121,6 +121,16 @@ class Migration(migrations.Migration):
             name='band',
             field=models.ForeignKey(db_index=False, help_text='Which of its hours.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='metering.band'),
         ),
+        migrations.AddField(
+            model_name='daytotal',
+            name='samples',
+            field=models.IntegerField(default=0, help_text='Readings.'),
+        ),
+        migrations.AddField(
+            model_name='daytotal',
+            name='power_max',
+            field=models.BigIntegerField(help_text='W', null=True),
+        ),
         migrations.RunPython(give_days_all_their_hours, migrations.RunPython.noop),
         migrations.AlterField(
             model_name='daytotal',

@@ -99,6 +99,8 @@ class DayTotal(models.Model):
     exported = models.BigIntegerField(help_text="mWh given to the grid.")
     bridged = models.BigIntegerField(help_text="mWh of `energy` that came while no readings did.")
     covered = models.IntegerField(help_text="Seconds with readings close enough to know the power.")
+    samples = models.IntegerField(default=0, help_text="Readings.")
+    power_max = models.BigIntegerField(null=True, help_text="W")
 
     objects = DayTotalQuerySet.as_manager()
 

@@ -1,9 +1,22 @@
 """Template filters for figures."""
 
+import datetime as dt
+
 from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from metering import figures
 
 register = template.Library()
 for make in (figures.figure, figures.kilowatt_hours, figures.costs, figures.per_cent):
     register.filter(make.__name__, make)
+
+
+@register.filter
+def moment(instant: dt.datetime) -> SafeString:
+    """When it was, in the time zone of the page. A page has many, which three date filters each would take long for."""
+    local = timezone.localtime(instant)
+    day, clock = f"{local.day} {local:%b %Y}", f"{local:%H:%M:%S}"
+    return format_html('<time datetime="{}"><span>{}</span> <span>{}</span></time>', local.isoformat(), day, clock)

@@ -16,8 +16,9 @@ from django.views.decorators.http import require_safe
 from accounts.access import Residence, load_residence
 from accounts.models import Building, plausible_date
 from metering.bars import bars
-from metering.curve import Curve, Statistics, curve, curve_of_loads, statistics, statistics_of_loads
-from metering.models import Load, Reading
+from metering.curve import Curve, Statistics, statistics, survey
+from metering.long_curve import long_survey
+from metering.models import Reading
 from metering.periods import DAY, By, Period
 from metering.usage import Subject, combine, usage
 
@@ -88,6 +89,10 @@ def history(request: HttpRequest) -> HttpResponse:
     by = _by(past)
     energy = usage(Subject.of_residence(residence), *past, by) if past else []
     sort = choice.get("sort") or NEWEST_FIRST
+    paginator = Paginator(_ordered(readings, sort), PAGE_SIZE)
+    if shown is None or shown.seconds <= FEW_DAYS.total_seconds():
+        # They are counted already.
+        paginator.count = power["number"]
     context = {
         "form": form,
         "saved_only": saved_only,
@@ -99,7 +104,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "energy": bars(energy, residence.building, by),
         "sum": combine(energy),
         "columns": _columns(request, sort),
-        "page": Paginator(_ordered(readings, sort), PAGE_SIZE).get_page(request.GET.get("page")),
+        "page": paginator.get_page(request.GET.get("page")),
         "query": _query(request, page=None),
         "curve": curve_shown,
         "downloads": DOWNLOADS,
@@ -160,9 +165,10 @@ def _power(residence: Residence, readings: QuerySet[Reading], shown: Period | No
     if shown is None:
         return statistics(readings), None
     if shown.seconds <= FEW_DAYS.total_seconds():
-        return statistics(readings), curve(readings, *shown)
-    loads = Load.objects.of(residence)
-    return statistics_of_loads(loads, *shown), curve_of_loads(loads, *shown)
+        found, figures = survey(readings, *shown)
+        return figures, found
+    found, figures = long_survey(residence, shown)
+    return figures, found
 
 
 def _by(shown: Period | None) -> By:

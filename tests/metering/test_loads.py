@@ -2,6 +2,8 @@
 
 import datetime as dt
 import random
+import zoneinfo
+from itertools import pairwise
 
 import pytest
 import time_machine
@@ -9,7 +11,8 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metering.loads import derive_new
+from metering.demo.household import Household
+from metering.loads import derive_new, rebuild
 from metering.models import DayTotal, Load, LoadProgress, Reading
 from metering.models.load import quarter_of
 from metering.retention import deletable, prune
@@ -280,3 +283,46 @@ def test_a_reading_that_is_written_while_others_are_derived_is_not_left_out(mete
     slow.close()
     assert derived() > 0
     assert loads(meter) == {0: 15_333}
+
+
+class TestRebuild:
+    def test_yields_the_same(self, meter):
+        readings(meter, *every(10, 3600, 1000.0, 50.0), (9000, 10.0, 52.0))
+        derived()
+        before = snapshot()
+        Load.objects.update(energy=1)
+        DayTotal.objects.update(covered=2)
+        sum(rebuild())
+        assert snapshot() == before
+
+    def test_since_an_instant(self, meter):
+        readings(meter, *every(10, 3600, 1000.0))
+        derived()
+        Load.objects.update(energy=1)
+        sum(rebuild(START + dt.timedelta(minutes=30)))
+        assert loads(meter) == {0: 1, 1: 1, 2: 250_000, 3: 250_000, 4: 0}
+
+    def test_what_readings_are_gone_of_stays(self, meter):
+        """Also where they are to be kept for longer now: nobody can tell them from ones that never came."""
+        readings(meter, *every(10, 3600, 1000.0))
+        derived()
+        before = snapshot()
+        sum(prune(START + dt.timedelta(hours=1), lambda _: None))
+        sum(rebuild())
+        assert snapshot() == before
+
+
+@pytest.mark.parametrize(("seconds", "limit"), [(2, 0.002), (10, 0.01)])
+def test_how_far_integrated_power_is_from_the_register(meter, seconds, limit):
+    """Two evening hours of three households: the error grows with the time between two readings."""
+    for name in ("house/101", "house/203", "house/504"):
+        forget_all()
+        household = Household(name, zoneinfo.ZoneInfo("Europe/Berlin"))
+        begin = START + dt.timedelta(hours=4)
+        steps = range(2 * 3600)
+        powers = [household.sample(begin + second * SECOND).power for second in steps]
+        exact = sum((one + other) / 2 for one, other in pairwise(powers)) / 3.6
+        every_so_often = [(4 * 3600 + second, powers[second]) for second in steps[::seconds]]
+        readings(meter, *every_so_often, (4 * 3600 + steps[-1], powers[-1]))
+        derived()
+        assert abs(sum(loads(meter).values()) - exact) < limit * exact

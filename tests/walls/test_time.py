@@ -9,7 +9,7 @@ from django.test import AsyncClient, Client
 from accounts.models import Building
 from metering import live
 from metering.loads import derive_new
-from metering.models import Load, Meter, Reading
+from metering.models import DayTotal, Load, Meter, Reading
 from tests.factories import ApartmentFactory, BuildingFactory, ReadingFactory, TenancyFactory, UserFactory
 from tests.fakes import NOON
 
@@ -220,7 +220,8 @@ class TestTwiceInOneApartment:
 
     def test_the_borders_inside_are_exact(self, flat, person):
         june, september = utc("2026-06-01 00:00"), utc("2026-09-01 00:00")
-        Load.objects.all().delete()
+        for model in (DayTotal, Load):
+            model.objects.all().delete()
         Reading.objects.all().delete()
         measure(flat, june - MICROSECOND, june, september - MICROSECOND, september)
         assert seen(enter(person)) == [1, 4]

@@ -1,0 +1,98 @@
+"""The main meter beside the sum of the others, over time in which all of them were heard."""
+
+import datetime as dt
+
+import pytest
+import time_machine
+from django.core.exceptions import ValidationError
+
+from metering.loads import derive_new
+from metering.main_meter import balance
+from metering.models import Meter, Reading
+from tests.factories import MeterFactory
+
+pytestmark = pytest.mark.django_db
+FIRST, LAST = dt.date(2026, 11, 20), dt.date(2026, 11, 22)
+NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def now():
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def main(building):
+    return MeterFactory(apartment=None, building=building, topic="main", is_main=True)
+
+
+def use(meter, power, begin, hours=48):
+    Reading.objects.bulk_create(
+        Reading(meter=meter, taken_at=begin + number * HOUR / 12, voltage=230, current=1, power=power)
+        for number in range(hours * 12 + 1)
+    )
+    sum(derive_new())
+
+
+def test_whole_days(building, main, meter, neighbour_apartment):
+    begin = building.midnight(FIRST)
+    use(main, 1100, begin)
+    use(meter, 600, begin)
+    use(MeterFactory(apartment=neighbour_apartment), 400, begin)
+    found = balance(building, FIRST, LAST, NOW)
+    assert (found.main, found.behind, found.difference) == (52_800_000, 48_000_000, 4_800_000)
+    assert found.share == pytest.approx(1 / 11)
+    assert (found.hours, found.asked_hours, found.silent) == (48, 48, [])
+
+
+def test_quarter_hours_in_which_one_was_silent_do_not_count(building, main, meter):
+    begin = building.midnight(FIRST)
+    use(main, 1000, begin)
+    use(meter, 900, begin, hours=30)
+    found = balance(building, FIRST, LAST, NOW)
+    assert (found.hours, found.asked_hours) == (30, 48)
+    assert (found.main, found.behind) == (30_000_000, 27_000_000)
+    assert found.silent == [meter]
+
+
+def test_a_meter_that_was_not_there_yet_is_not_missed(building, main, meter, neighbour_apartment):
+    begin = building.midnight(FIRST)
+    use(main, 1000, begin)
+    use(meter, 500, begin)
+    use(MeterFactory(apartment=neighbour_apartment, installed_at=begin + 24 * HOUR), 400, begin + 24 * HOUR, hours=24)
+    found = balance(building, FIRST, LAST, NOW)
+    assert found.hours == 48
+    assert found.behind == (48 * 500 + 24 * 400) * 1000
+
+
+def test_nothing_in_common_is_nothing_to_compare(building, main, meter):
+    use(main, 1000, building.midnight(FIRST))
+    found = balance(building, FIRST, LAST, NOW)
+    assert (found.compared, found.share) == (0, None)
+
+
+def test_without_a_main_meter_there_is_none(building, meter):
+    assert balance(building, FIRST, LAST, NOW) is None
+
+
+def test_time_to_come_is_not_asked_for(building, main, meter):
+    assert balance(building, dt.date(2026, 11, 22), dt.date(2026, 12, 1), NOW).asked == 25 * 3600
+
+
+def test_an_apartments_meter_is_none(meter):
+    meter.is_main = True
+    with pytest.raises(ValidationError, match="does not measure the whole building"):
+        meter.full_clean()
+
+
+def test_the_page_shows_it(as_manager, building, main, meter):
+    begin = building.midnight(FIRST)
+    use(main, 1000, begin)
+    use(meter, 900, begin)
+    assert Meter.objects.filter(building=building).count() == 2
+    page = as_manager.get(f"/admin/accounts/building/{building.pk}/energy/?year=2026&month=11").content.decode()
+    words = " ".join(page.split())
+    assert "<dt>Difference</dt><dd>4.80 kWh (10.0 %)</dd>" in words
+    assert "Compared over 48 of 528 hours" in words.replace("529", "528")
