@@ -8,7 +8,10 @@ from django.utils import timezone
 
 from accounts.models import Building
 from metering.doctor.finding import Finding
-from metering.models import ListenerState, Meter, Reading
+from metering.models import ListenerState, LoadProgress, Meter, Reading
+
+LATE = dt.timedelta(minutes=30)
+"""Readings should have been turned into energy by then."""
 
 
 def check_listeners() -> Iterator[Finding]:
@@ -41,6 +44,20 @@ def check_buildings() -> Iterator[Finding]:
             "" if fresh else "Do the meters publish to electricity/BUILDING/floor/APARTMENT? See Rejected messages."
         )
         yield Finding(f"building {building.slug}", state, remedy)
+
+
+def check_energy() -> Iterator[Finding]:
+    """Whether housekeep derives energy from readings: pages help themselves for an hour, no longer."""
+    progress = LoadProgress.objects.filter(pk=1).values_list("derived_to", flat=True).first() or 0
+    waiting = Reading.objects.filter(pk__gt=progress).order_by("pk").first()
+    if waiting is None:
+        yield Finding("energy", "derived from all readings", "")
+        return
+    since = timezone.now() - (waiting.received_at or waiting.taken_at)
+    late = since > LATE
+    state = f"readings have waited for {since.total_seconds() / 60:,.0f} minutes to be derived"
+    remedy = "Start its timer: systemctl enable --now riser-housekeep.timer; and look at its log."
+    yield Finding("energy", state if late else "derived, but for the newest readings", remedy if late else "")
 
 
 def _newest(meter: Meter) -> dt.datetime | None:
