@@ -15,6 +15,7 @@ from metering.periods import DAY, By, Period
 from metering.usage import Cost, Subject, Usage, usage
 
 MOST_PARTS = 1500
+SECONDS = {By.HOUR: 3600, By.DAY: 86_400, By.WEEK: 7 * 86_400, By.MONTH: 30 * 86_400, By.YEAR: 365 * 86_400}
 # 409: it would be too much at once.
 TOO_MUCH = {409: ProblemOut, 422: InvalidOut}
 router = Router()
@@ -75,8 +76,7 @@ def get_energy(
     asked = Period(building.midnight(since), building.midnight(until + DAY))
     own = asked.within(residence.since, min(residence.until or asked.end, building.midnight(building.today() + DAY)))
     parts = By(by)
-    shortest = 3600 if parts == By.HOUR else DAY.total_seconds()
-    if own.seconds > MOST_PARTS * shortest:
+    if own.seconds > MOST_PARTS * SECONDS[parts]:
         return Status(
             409, {"detail": f"This would be more than {MOST_PARTS} parts. Ask for less time, or larger parts."}
         )

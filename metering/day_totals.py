@@ -10,6 +10,7 @@ from django.db.models import Case, IntegerField, Max, Q, Sum, Value, When
 
 from accounts.models import Building
 from metering.models import DayTotal, Load, Meter, Tariff
+from metering.models.instant import LATEST
 from metering.models.load import quarter_start
 from metering.tariffs import Timeline
 
@@ -81,8 +82,15 @@ def _keep_what_was_more(totals: dict[int, list[DayTotal]], known: Any) -> None:
             del totals[meter]
 
 
-def apply_tariffs(retained: dt.datetime) -> Iterator[int]:
+def has_totals(building: Building) -> bool:
+    """Whether days of this building are summed already."""
+    return DayTotal.objects.filter(meter__building=building).exists()
+
+
+def apply_tariffs() -> Iterator[int]:
     """Sum the days of tariffs that are new or were changed by their hours, the newest days first.
+
+    Of days whose quarter hours are erased, in part or all of them, the totals stay as they are.
 
     Yields the number of rows written each time; safe to stop after any.
     """
@@ -90,12 +98,13 @@ def apply_tariffs(retained: dt.datetime) -> Iterator[int]:
         timeline = Timeline(building)
         for tariff in reversed(timeline.tariffs):
             if not tariff.applied:
-                yield from _apply(timeline, tariff, retained)
-                # A version that came meanwhile is another row.
-                Tariff.objects.filter(pk=tariff.pk).update(applied=True)
+                yield from _apply(timeline, tariff)
+                # Where it, or the one after it, was changed meanwhile, the next round does it again.
+                if Timeline(building).holds_as(timeline, tariff):
+                    Tariff.objects.filter(pk=tariff.pk).update(applied=True)
 
 
-def _apply(timeline: Timeline, tariff: Tariff, retained: dt.datetime) -> Iterator[int]:
+def _apply(timeline: Timeline, tariff: Tariff) -> Iterator[int]:
     end = timeline.end_of(tariff)
     bands = [priced.band.pk for priced in timeline.rates(tariff)]
     days = DayTotal.objects.filter(meter__building=timeline.building, date__gte=tariff.valid_from)
@@ -105,4 +114,4 @@ def _apply(timeline: Timeline, tariff: Tariff, retained: dt.datetime) -> Iterato
         to_do[date].append(meter)
     for date, meters in to_do.items():
         for start in range(0, len(meters), METERS_AT_ONCE):
-            yield sum_day(timeline, meters[start : start + METERS_AT_ONCE], date, retained)
+            yield sum_day(timeline, meters[start : start + METERS_AT_ONCE], date, LATEST)

@@ -4,7 +4,8 @@ An interval lies between two readings of a meter that follow each other. Its ene
 
 - the step of the meter's own register, where it has one, however long the interval. The register's value is the
   highest since its last reset, so that a dip by a unit is neither lost nor counted again; one that falls below
-  RESET of what it last showed was reset, rolled over or changed, and that interval has no step;
+  RESET of what it last showed was reset, rolled over or changed, and that interval has no step; nor has one in
+  which it went on by more than any meter can;
 - else the power integrated by trapezoid, where the interval is no longer than the maximum gap;
 - else unknown: nothing.
 
@@ -22,6 +23,10 @@ from django.db import connection
 from metering.models import Load
 
 RESET = 0.9
+COARSEST = 1.0
+"""kWh that a register may go on by at once: some show whole ones only."""
+STRONGEST_KW = 1000.0
+"""No meter of a building passes more: what goes on faster was exchanged, or shows itself again after a restart."""
 WIDTH = 900_000_000
 """A quarter hour, in microseconds."""
 Window = tuple[int, int, float | None, float | None]
@@ -57,7 +62,7 @@ followed AS (
     FROM filled WINDOW by_time AS (PARTITION BY meter ORDER BY t)
 ),
 runs AS (
-    SELECT followed.*, SUM(CASE WHEN shown < {reset} * shown0 THEN 1 ELSE 0 END)
+    SELECT followed.*, SUM(CASE WHEN shown < {reset} * shown0 OR shown - shown0 > {jump} THEN 1 ELSE 0 END)
         OVER (PARTITION BY meter ORDER BY t ROWS UNBOUNDED PRECEDING) AS run
     FROM followed
 ),
@@ -211,6 +216,7 @@ def derive(windows: Sequence[Window]) -> Iterator[Load]:
         windows=", ".join([dialect["window"]] * len(windows)),
         width=WIDTH,
         reset=RESET,
+        jump=f"{COARSEST} + {STRONGEST_KW} * (t - t0) / 3.6e9",
         gap=settings.MAX_GAP_SECONDS * 1_000_000,
         above_first=_ABOVE.format(a="p0", b="pm"),
         above_second=_ABOVE.format(a="pm", b="p"),

@@ -16,7 +16,7 @@ from accounts.deletion import delete_account, households_of
 from accounts.models import Apartment, Building, Invitation, JoinRequest, Tenancy, User
 from accounts.trace import belonged_since, forget_tenancy
 from metering.models import DayTotal, Load, Meter, Reading, RejectedMessage
-from metering.models.instant import LATEST
+from metering.models.instant import EPOCH, LATEST
 from metering.models.load import quarter_of
 from metering.retention import Chunk
 
@@ -33,26 +33,27 @@ def months_before(date: dt.date, months: int) -> dt.date:
 
 def erase_loads(chunk: Chunk) -> Iterator[int]:
     """Quarter hours of households that left ERASE_READINGS_AFTER_MONTHS ago, and of nobody's time as old as that."""
-    for meter, before, kept in _meters_with_kept_time(settings.ERASE_READINGS_AFTER_MONTHS):
-        rows = Load.objects.filter(meter=meter, quarter__lt=quarter_of(before))
-        for since, until in kept:
-            rows = rows.exclude(quarter__gte=quarter_of(since), quarter__lt=quarter_of(until))
-        while quarters := list(rows.order_by("quarter").values_list("quarter", flat=True)[: chunk.size]):
-            yield chunk.delete(rows.filter(quarter__lte=quarters[-1]))
+    for meter, spans in _time_to_forget(settings.ERASE_READINGS_AFTER_MONTHS):
+        for since, until in spans:
+            rows = Load.objects.filter(meter=meter, quarter__gte=quarter_of(since), quarter__lt=quarter_of(until))
+            while quarters := list(rows.order_by("quarter").values_list("quarter", flat=True)[: chunk.size]):
+                yield chunk.delete(rows.filter(quarter__lte=quarters[-1]))
 
 
 def erase_day_totals(chunk: Chunk) -> Iterator[int]:
     """Days of households that left ERASE_BILLING_AFTER_MONTHS ago, and of nobody's time as old as that."""
-    for meter, before, kept in _meters_with_kept_time(settings.ERASE_BILLING_AFTER_MONTHS):
+    for meter, spans in _time_to_forget(settings.ERASE_BILLING_AFTER_MONTHS):
         zone = meter.building.zone
-        rows = DayTotal.objects.filter(meter=meter, date__lt=before.astimezone(zone).date())
-        for since, until in kept:
-            rows = rows.exclude(date__gte=since.astimezone(zone).date(), date__lt=until.astimezone(zone).date())
-        yield from chunk.delete_all(rows)
+        for since, until in spans:
+            first, last = since.astimezone(zone).date(), until.astimezone(zone).date()
+            yield from chunk.delete_all(DayTotal.objects.filter(meter=meter, date__gte=first, date__lt=last))
 
 
-def _meters_with_kept_time(months: int) -> Iterator[tuple[Meter, dt.datetime, list[tuple[dt.datetime, dt.datetime]]]]:
-    """Apartments' meters, the instant so many months ago, and the times of households that had not left by then."""
+def _time_to_forget(months: int) -> Iterator[tuple[Meter, list[tuple[dt.datetime, dt.datetime]]]]:
+    """Apartments' meters, and what of their time is so many months old and of no household that stayed longer.
+
+    As spans, so that looking for rows in them is a seek, however many years there are beside them.
+    """
     for building in Building.objects.all():
         day = months_before(building.today(), months)
         staying = Tenancy.objects.filter(apartment__building=building).exclude(moved_out__lte=day)
@@ -60,7 +61,20 @@ def _meters_with_kept_time(months: int) -> Iterator[tuple[Meter, dt.datetime, li
         for tenancy in staying.select_related("apartment__building"):
             kept.setdefault(tenancy.apartment_id, []).append((tenancy.since, tenancy.until or LATEST))
         for meter in Meter.objects.filter(building=building, apartment__isnull=False).select_related("building"):
-            yield meter, building.midnight(day), kept.get(meter.apartment_id or 0, [])
+            yield meter, list(_between(sorted(kept.get(meter.apartment_id or 0, [])), building.midnight(day)))
+
+
+def _between(
+    kept: list[tuple[dt.datetime, dt.datetime]], before: dt.datetime
+) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+    """The time up to `before` in which none of these spans lies."""
+    reached = EPOCH
+    for since, until in kept:
+        if reached < min(since, before):
+            yield reached, min(since, before)
+        reached = max(reached, until)
+    if reached < before:
+        yield reached, before
 
 
 def erase_readings(chunk: Chunk) -> Iterator[int]:

@@ -9,8 +9,7 @@ from django.utils import timezone
 
 from metering.day_totals import apply_tariffs
 from metering.erasure import ERASURES
-from metering.loads import derive_new, rebuild, retained_from
-from metering.models.load import quarter_start
+from metering.loads import derive_new, rebuild
 from metering.retention import PAUSE_SECONDS, checkpoint, checkpoints_between_chunks, in_chunks, prune
 
 
@@ -42,7 +41,7 @@ class Housekeeping:
 
     def apply_tariffs(self) -> None:
         """Days whose tariff is new or was changed."""
-        written = self._count(apply_tariffs(quarter_start(retained_from())))
+        written = self._count(apply_tariffs())
         if written:
             self.say(f"{written:,} totals of days put under their tariff")
 

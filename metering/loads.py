@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count, Max, Min, Value
 from django.db.models.functions import Least
 from django.utils import timezone
@@ -54,7 +54,7 @@ def derive_new() -> Iterator[int]:
 def rebuild(since: dt.datetime | None = None) -> Iterator[int]:
     """Derive everything anew that the retained readings allow, or what of it lies after that instant.
 
-    Yields the number of rows written in each transaction; safe to stop after any.
+    Yields the number of rows written in each transaction. Stopped in between, it is to be begun again.
     """
     start = max(retained_from(), quarter_of(since) if since else 0)
     meters = Meter.objects.order_by("pk").values_list("pk", flat=True)
@@ -151,8 +151,10 @@ def _derive(since: dict[int, int]) -> Iterator[int]:
         # Of what is older, readings may be gone: what they said then is not replaced by what is left.
         Load.objects.bulk_create([load for load in some if load.quarter < retained], ignore_conflicts=True)
         yield len(some)
+        # Part by part: whoever is stopped leaves no day that is not the sum of its quarter hours for long.
+        yield from sum_days([(load.meter_id, load.quarter) for load in some], quarter_start(retained))
     outdated = _delete_outdated(since, loads, retained)
-    yield from sum_days([(load.meter_id, load.quarter) for load in loads] + outdated, quarter_start(retained))
+    yield from sum_days(outdated, quarter_start(retained))
 
 
 def _delete_outdated(since: dict[int, int], loads: Sequence[Load], retained: int) -> list[tuple[int, int]]:
@@ -164,8 +166,9 @@ def _delete_outdated(since: dict[int, int], loads: Sequence[Load], retained: int
         for meter, quarter in known.values_list("meter_id", "quarter")
         if quarter >= since[meter] and (meter, quarter) not in derived
     ]
-    for meter, quarter in outdated:
-        Load.objects.filter(meter=meter, quarter=quarter).delete()
+    with transaction.atomic():
+        for meter, quarter in outdated:
+            Load.objects.filter(meter=meter, quarter=quarter).delete()
     return outdated
 
 

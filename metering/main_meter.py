@@ -58,7 +58,7 @@ def balance(building: Building, first: dt.date, last: dt.date, now: dt.datetime)
 
     A day on which every meter was heard counts as a whole, others by their quarter hours.
     """
-    meters = list(Meter.objects.filter(building=building))
+    meters = list(Meter.objects.filter(building=building).select_related("apartment__building", "building"))
     mains, behind = [m for m in meters if m.is_main], [m for m in meters if not m.is_main]
     if not mains or not behind:
         return None
@@ -67,14 +67,17 @@ def balance(building: Building, first: dt.date, last: dt.date, now: dt.datetime)
     for date, day in _days(building, first, last, now):
         result.asked += day.seconds
         totals = _totals(meters, date)
-        unheard = {m.pk for m in meters if not _is_heard(m, day, totals.get(m.pk, (0, 0))[1])}
-        if unheard:
-            silent |= unheard
-            _add_quarters(result, mains, behind, building, date)
-        else:
-            result.main += sum(totals[m.pk][0] for m in mains if m.pk in totals)
-            result.behind += sum(totals[m.pk][0] for m in behind if m.pk in totals)
+        covered = {m.pk: totals.get(m.pk, (0, 0))[1] for m in meters}
+        silent |= {m.pk for m in meters if covered[m.pk] < ENOUGH * _hung(m, day)}
+        there = [m for m in meters if _hung(m, day)]
+        if not any(m.is_main for m in there) or any(_hangs_all(m, day) and not covered[m.pk] for m in there):
+            continue  # never all at once
+        if all(_hangs_all(m, day) and covered[m.pk] >= ENOUGH * day.seconds for m in there):
+            result.main += sum(totals[m.pk][0] for m in there if m.is_main)
+            result.behind += sum(totals[m.pk][0] for m in there if not m.is_main)
             result.compared += day.seconds
+        else:
+            _add_quarters(result, mains, behind, building, date)
     result.silent = [meter for meter in meters if meter.pk in silent]
     return result
 
@@ -91,9 +94,12 @@ def _totals(meters: Sequence[Meter], date: dt.date) -> dict[int, tuple[int, int]
     return {meter: (energy, covered) for meter, energy, covered in rows.annotate(Sum("energy"), Sum("covered"))}
 
 
-def _is_heard(meter: Meter, day: Period, covered: int) -> bool:
-    hung = day.within(meter.installed_at, meter.removed_at or day.end)
-    return covered >= ENOUGH * hung.seconds
+def _hangs_all(meter: Meter, period: Period) -> bool:
+    return period.within(meter.installed_at, meter.removed_at or period.end) == period
+
+
+def _hung(meter: Meter, period: Period) -> int:
+    return period.within(meter.installed_at, meter.removed_at or period.end).seconds
 
 
 def _add_quarters(
@@ -105,10 +111,15 @@ def _add_quarters(
     for meters in (mains, behind):
         rows = heard.filter(Q(meter__in=meters)).order_by().values_list("quarter")
         sides.append({quarter: rest for quarter, *rest in rows.annotate(Count("meter"), Sum("energy"))})
+    day = Period(quarter_start(begin), quarter_start(end))
+    # On most days nothing is installed or removed.
+    steady = [len(meters) if all(_hangs_all(m, day) for m in meters) else None for meters in (mains, behind)]
     for quarter in sides[0].keys() & sides[1].keys():
         (main_count, main), (behind_count, energy) = sides[0][quarter], sides[1][quarter]
         period = Period(quarter_start(quarter), quarter_start(quarter + 1))
-        if main_count >= _hanging(mains, period) and behind_count >= _hanging(behind, period):
+        if main_count >= (steady[0] or _hanging(mains, period)) and behind_count >= (
+            steady[1] or _hanging(behind, period)
+        ):
             result.main += main
             result.behind += energy
             result.compared += period.seconds

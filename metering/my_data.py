@@ -232,7 +232,7 @@ def _readings_of(residence: Residence, until: dt.datetime) -> Any:
 def _batches(residence: Residence, readings: QuerySet[Reading]) -> Iterator[tuple[str, list[Any]]]:
     """FIELDS of the readings, with the meter's name: one meter after the other, in the order of time."""
     for meter in meters_of(residence):
-        for batch in batches(readings.filter(meter=meter), "taken_at", FIELDS):
+        for batch in batches(readings.filter(meter=meter), "taken_at", FIELDS, named=True):
             yield inert(meter.name), batch
 
 

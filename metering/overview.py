@@ -2,10 +2,11 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from accounts.access import Residence
+from metering.models import Tariff
 from metering.periods import DAY, By, Period, next_begin
 from metering.usage import Cost, Subject, Usage, combine, usage
 
@@ -42,8 +43,8 @@ class Overview:
 def overview(residence: Residence, now: dt.datetime) -> Overview:
     """The figures of this moment. After moving out, of the last day of the household's own."""
     subject, building = Subject.of_residence(residence), residence.building
-    now = min(now, residence.until - dt.timedelta(microseconds=1)) if residence.until else now
-    today = now.astimezone(building.zone).date()
+    last = min(now, residence.until - dt.timedelta(microseconds=1)) if residence.until else now
+    today = last.astimezone(building.zone).date()
     first, tomorrow = today.replace(day=1), today + DAY
     begin = min(first, today - TYPICAL_DAYS * DAY)
     days = usage(subject, building.midnight(begin), building.midnight(tomorrow), By.DAY, now)
@@ -53,8 +54,8 @@ def overview(residence: Residence, now: dt.datetime) -> Overview:
         today=days[-1],
         yesterday=_if_known(days[-2]),
         month=combine(month),
-        projection=_project(month, recent, (next_begin(today, By.MONTH) - today).days),
-        year_ago=_year_ago(residence, subject, now),
+        projection=_project(month, recent, _remaining(residence, today), subject.timeline.on(today)),
+        year_ago=_year_ago(residence, subject, last, now),
     )
 
 
@@ -62,36 +63,46 @@ def _if_known(found: Usage) -> Usage | None:
     return found if found.expected and not found.is_unknown else None
 
 
-def _project(month: Sequence[Usage], recent: Sequence[Usage], remaining: int) -> Projection | None:
+def _remaining(residence: Residence, today: dt.date) -> int:
+    """The days of this month that are left, today among them, and the household's own."""
+    end = next_begin(today, By.MONTH)
+    moved_out = residence.tenancy.moved_out
+    return (min(end, moved_out) - today).days if moved_out else (end - today).days
+
+
+def _project(
+    month: Sequence[Usage], recent: Sequence[Usage], remaining: int, tariff: Tariff | None
+) -> Projection | None:
     typical = [day for day in recent if day.expected and day.is_complete]
     if len(typical) < FEWEST_DAYS:
         return None
-    before, today, average = combine(month[:-1]), month[-1], combine(typical)
-    rest = max(average.energy * remaining // len(typical), today.energy)
-    return Projection(
-        energy=before.energy + rest,
-        costs=_projected_costs(before.costs, average.costs, Decimal(remaining) / len(typical)),
-        days=len(typical),
-        remaining=remaining,
-    )
+    before, counted, average = combine(month[:-1]), combine(month), combine(typical)
+    rest = average.energy * remaining // len(typical)
+    if before.energy + rest <= counted.energy:
+        return Projection(counted.energy, counted.costs, len(typical), remaining)
+    # What the days to come cost is known from days under the tariff that holds today.
+    priced = [day for day in typical if not day.unpriced and _is_under(day, tariff)]
+    costs = _project_costs(before.costs, combine(priced).costs, Decimal(remaining) / len(priced)) if priced else []
+    return Projection(before.energy + rest, costs, len(typical), remaining)
 
 
-def _projected_costs(before: Sequence[Cost], average: Sequence[Cost], times: Decimal) -> list[Cost]:
-    known = {cost.currency: cost for cost in before}
-    return [
-        Cost(
-            cost.currency,
-            energy=(known[cost.currency].energy if cost.currency in known else 0) + cost.energy * times,
-            standing=(known[cost.currency].standing if cost.currency in known else 0) + cost.standing * times,
-            tax=(known[cost.currency].tax if cost.currency in known else 0) + cost.tax * times,
-        )
-        for cost in average
-    ]
+def _is_under(day: Usage, tariff: Tariff | None) -> bool:
+    return tariff is not None and all(use.tariff == tariff for use in day.rates.values())
 
 
-def _year_ago(residence: Residence, subject: Subject, now: dt.datetime) -> Usage | None:
+def _project_costs(before: Sequence[Cost], average: Sequence[Cost], times: Decimal) -> list[Cost]:
+    found = {cost.currency: replace(cost) for cost in before}
+    for cost in average:
+        sum_ = found.setdefault(cost.currency, Cost(cost.currency))
+        sum_.energy += cost.energy * times
+        sum_.standing += cost.standing * times
+        sum_.tax += cost.tax * times
+    return list(found.values())
+
+
+def _year_ago(residence: Residence, subject: Subject, last: dt.datetime, now: dt.datetime) -> Usage | None:
     building = residence.building
-    local = now.astimezone(building.zone)
+    local = last.astimezone(building.zone)
     day = _a_year_before(local.date())
     # To the quarter hour, as all figures are.
     end = dt.datetime.combine(day, local.time(), tzinfo=building.zone).astimezone(dt.UTC)

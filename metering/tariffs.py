@@ -76,6 +76,16 @@ class Timeline:
         number = bisect_right(self._starts, tariff.valid_from)
         return self._starts[number] if number < len(self._starts) else None
 
+    def holds_as(self, earlier: "Timeline", tariff: Tariff) -> bool:
+        """Whether a tariff still holds on the same days and in the same hours as it did then."""
+        return any(
+            now == tariff
+            and self.end_of(now) == earlier.end_of(tariff)
+            and now.valid_from == tariff.valid_from
+            and [priced.band for priced in self.rates(now)] == [priced.band for priced in earlier.rates(tariff)]
+            for now in self.tariffs
+        )
+
     @cached_property
     def _all_week(self) -> Band:
         return Band.objects.of_hours(ALL_WEEK)

@@ -13,7 +13,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
-from django.db.models import Q, Sum
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, Sum
 from django.utils import timezone
 
 from accounts.access import Residence, Span
@@ -28,6 +29,8 @@ from metering.tariffs import Timeline
 from metering.week import slot_of
 
 MWH_PER_KWH = 1_000_000
+HOUSEKEEPING = dt.timedelta(minutes=15)
+"""So far back the totals of days may not be summed yet."""
 ENOUGH = 0.99
 """The share of the time that makes a figure count as complete."""
 
@@ -78,7 +81,11 @@ class Subject:
 
 
 def _meters(**conditions: object) -> tuple[Meter, ...]:
-    return tuple(Meter.objects.filter(**conditions).order_by("installed_at", "pk"))
+    """Those that were ever heard; where an apartment has none of these, the one that should be."""
+    heard = Exists(DayTotal.objects.filter(meter=OuterRef("pk")))
+    meters = list(Meter.objects.filter(**conditions).annotate(heard=heard).order_by("installed_at", "pk"))
+    homes = {meter.apartment_id for meter in meters if meter.heard}
+    return tuple(meter for meter in meters if meter.heard or meter.apartment_id not in homes)
 
 
 @dataclass
@@ -229,12 +236,12 @@ class Ledger:
         rate = next((priced.rate for priced in rates if priced.band.hours >> slot & 1), None)
         usage.price(tariff, rate, figures.energy)
 
-    def expect(self, subject: Subject, part: Period) -> None:
-        """Time of the subject's own, for which it should have been heard, and pays."""
+    def expect(self, subject: Subject, part: Period, heard_until: dt.datetime) -> None:
+        """Time of the subject's own, which it pays for, and for which it should have been heard by then."""
         for usage in self.usages:
             own = usage.period.within(*part)
             if own.seconds:
-                usage.expected += expected_seconds(subject.meters, own)
+                usage.expected += expected_seconds(subject.meters, own.within(own.begin, heard_until))
                 usage.charge(standing_days(self.timeline, own), subject.apartments)
 
     def _at(self, instant: dt.datetime) -> Usage:
@@ -276,7 +283,8 @@ def usage(
     days: list[tuple[dt.date, dt.date]] = []
     quarters: list[tuple[int, int]] = []
     for part in _parts(subject, Period(begin, min(end, now))):
-        ledger.expect(subject, part)
+        # The newest interval is known only once the next reading is there.
+        ledger.expect(subject, part, now - dt.timedelta(seconds=settings.MAX_GAP_SECONDS))
         _divide(subject.building, part, by, now, days, quarters)
     for date, band, figures in _day_totals(subject, days):
         ledger.add_day(date, band, figures)
@@ -348,6 +356,7 @@ def usage_by_apartment(
     By apartment's id. From the totals of days alone, so that hundreds of apartments take no longer than a page may.
     """
     past = Period(building.midnight(first), min(building.midnight(last), now or timezone.now()))
+    heard_until = (now or timezone.now()) - HOUSEKEEPING
     timeline, periods = Timeline(building), list(cut(building, past.begin, building.midnight(last), by))
     homes = {meter.pk: meter for meter in _meters(building=building, apartment__isnull=False)}
     meters: defaultdict[int, list[Meter]] = defaultdict(list)
@@ -359,7 +368,7 @@ def usage_by_apartment(
         if own.seconds:
             standing = standing_days(timeline, own)
             for pk, found in usages.items():
-                found[number].expected = expected_seconds(meters[pk], own)
+                found[number].expected = expected_seconds(meters[pk], own.within(own.begin, heard_until))
                 found[number].charge(standing, apartments=1)
         for tariff, since, until in _under_one_tariff(timeline, *whole_days(building, period)):
             rates = {priced.band.pk: priced.rate for priced in timeline.rates(tariff)} if tariff else {}

@@ -1,9 +1,11 @@
 """Objects to test with; each with what it needs and no more."""
 
 import datetime as dt
+import functools
 from decimal import Decimal
 
 import factory
+from django.contrib.auth.hashers import make_password
 from factory.django import DjangoModelFactory
 
 from accounts.models import Apartment, Building, Tenancy, User
@@ -13,6 +15,12 @@ from metering.models.instant import EPOCH
 PASSWORD = "correct horse 7"
 
 
+@functools.cache
+def password_hash() -> str:
+    """Everybody's: hashing takes long."""
+    return make_password(PASSWORD)
+
+
 class UserFactory(DjangoModelFactory):
     class Meta:
         model = User
@@ -20,9 +28,7 @@ class UserFactory(DjangoModelFactory):
 
     email = factory.Sequence(lambda n: f"user{n}@example.org")
 
-    @classmethod
-    def _create(cls, model_class, *args, **kwargs):
-        return model_class.objects.create_user(*args, password=PASSWORD, **kwargs)
+    password = factory.LazyFunction(password_hash)
 
 
 class BuildingFactory(DjangoModelFactory):

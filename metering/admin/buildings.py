@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -20,6 +21,7 @@ from accounts.admin import BuildingAdmin
 from accounts.models import AccessRecord, Apartment, Building
 from accounts.trace import record_access_to_days
 from metering import figures
+from metering.day_totals import has_totals
 from metering.export.formats import CSV, as_csv
 from metering.export.tables import USAGE_COLUMNS, Table, usage_rows
 from metering.main_meter import balance
@@ -111,6 +113,12 @@ class BuildingWithEnergyAdmin(BuildingAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.energy_view)
         return [path("<path:object_id>/energy/", view, name="building_energy"), *super().get_urls()]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        fields = super().get_readonly_fields(request, obj)
+        # Days are summed by it: with another one they would be other days.
+        summed = obj is not None and has_totals(obj)
+        return (*fields, "timezone") if summed else fields
 
     @admin.display(description="energy")
     def energy_link(self, building: Building) -> str:

@@ -42,7 +42,8 @@ class ApartmentWithMetersAdmin(ApartmentAdmin):
 
     def save_model(self, request: HttpRequest, obj: Apartment, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        Meter.objects.ensure_native([obj])
+        if not change:
+            Meter.objects.ensure_native([obj])
 
 
 class InstalledFilter(admin.SimpleListFilter):

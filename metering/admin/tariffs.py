@@ -3,11 +3,13 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import models, transaction
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts.models import Building
 from accounts.traced_admin import TracedAdmin
 from metering.models import Rate, Tariff, share_week
 from metering.tariffs import has_priced, to_be_applied, withdraw
@@ -110,16 +112,29 @@ class TariffAdmin(TracedAdmin):
         if change and not form.has_changed() and not rates.has_changed():
             super().save_related(request, form, formsets, change)
             return
-        before = Tariff.objects.select_related("building").get(pk=form.instance.pk) if change else None
         with transaction.atomic():
+            # Two who save at once come one after the other.
+            Building.objects.select_for_update().get(pk=form.instance.building_id)
+            before = Tariff.objects.select_related("building").get(pk=form.instance.pk) if change else None
+            if before and before.replaced_at:
+                raise PermissionDenied("Somebody else has changed this tariff meanwhile.")
             if before and has_priced(before):
                 self._replace(before, form.instance, rates)
                 messages.info(request, "This tariff had priced energy already: the version before stays to be read.")
             else:
                 form.instance.save()
                 super().save_related(request, form, formsets, change)
+            self._refuse_what_two_made(form.instance)
             since = min(form.instance.valid_from, before.valid_from) if before else form.instance.valid_from
             to_be_applied(form.instance.building, since)
+
+    @staticmethod
+    def _refuse_what_two_made(tariff: Tariff) -> None:
+        """Each form was right by itself; what both left together may not be."""
+        try:
+            share_week(list(Rate.objects.filter(tariff=tariff)))
+        except ValidationError as problem:
+            raise BadRequest(f"Somebody else changed this tariff meanwhile: {' '.join(problem.messages)}") from problem
 
     @staticmethod
     def _replace(before: Tariff, tariff: Tariff, rates: RateFormSet) -> None:

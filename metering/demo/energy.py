@@ -57,7 +57,7 @@ def make_energy(building: Building, longest: str, readings_begin: dt.datetime) -
     for date, meters in days.items():
         sum_day(timeline, meters, date, EPOCH)
     sum(derive_new())
-    sum(apply_tariffs(EPOCH))
+    sum(apply_tariffs())
 
 
 def _load(meter: Meter, household: Household, quarter: int) -> Load:

@@ -125,6 +125,23 @@ def test_a_register_that_rolled_over(meter, modulus):
     assert sum(loads(meter).values()) == 10_000 + 140_000
 
 
+@pytest.mark.parametrize(
+    "registers",
+    [(5000.0, 5000.0017, 0.0, 5000.005), (500.0, 99_999.9, 500.003, 500.005), (500.0, 500.002, 3000.0, 3000.002)],
+)
+def test_a_register_that_jumps_is_no_spike(meter, registers):
+    """After a restart it shows zero, a garbled message shows anything, a meter is exchanged for one that shows more."""
+    readings(meter, *((10 * number, 600.0, register) for number, register in enumerate(registers)))
+    derived()
+    assert 5_000 - 1_700 <= sum(loads(meter).values()) <= 5_700
+
+
+def test_a_register_of_whole_kilowatt_hours_may_go_on_by_one_at_once(meter):
+    readings(meter, (0, 600.0, 100.0), (2, 600.0, 101.0), (4, 600.0, 101.0))
+    derived()
+    assert loads(meter) == {0: 1_000_000}
+
+
 def test_a_reset_in_a_gap_is_unknown(meter):
     readings(meter, (0, 600.0, 100.0), (4000, 600.0, 3.0), (4060, 600.0, 3.01))
     derived()

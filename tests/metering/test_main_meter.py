@@ -96,3 +96,13 @@ def test_the_page_shows_it(as_manager, building, main, meter):
     words = " ".join(page.split())
     assert "<dt>Difference</dt><dd>4.80 kWh (10.0 %)</dd>" in words
     assert "Compared over 48 of 528 hours" in words.replace("529", "528")
+
+
+def test_time_in_which_the_main_meter_did_not_hang_there_does_not_count(building, main, meter):
+    begin = building.midnight(FIRST)
+    main.installed_at = begin + 36 * HOUR
+    main.save()
+    use(main, 1000, begin + 36 * HOUR, hours=12)
+    use(meter, 900, begin)
+    found = balance(building, FIRST, LAST, NOW)
+    assert (found.main, found.behind, found.hours) == (12_000_000, 10_800_000, 12)

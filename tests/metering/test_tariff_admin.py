@@ -137,6 +137,16 @@ class TestAChange:
         assert priced.rates.count() == 2
         assert Tariff.objects.current().get().rates.get().name == "Electricity"
 
+    def test_by_two_at_once_leaves_no_tariff_that_contradicts_itself(self, as_manager, building):
+        """Each form knows only of its own rates."""
+        tariff = TariffFactory(building=building, valid_from=dt.date(2027, 1, 1))
+        own = rate("Electricity", "0.3", id=tariff.rates.get().pk)
+        first = form(building, [own, rate("Night", "0.1", "22:00-06:00")], initial=1)
+        second = form(building, [own, rate("Weekend", "0.1", "Sat-Sun 00:00-24:00")], initial=1)
+        assert as_manager.post(change(tariff), first).status_code == 302
+        assert as_manager.post(change(tariff), second).status_code == 400
+        assert set(tariff.rates.values_list("name", flat=True)) == {"Electricity", "Night"}
+
     def test_that_changes_nothing_makes_none(self, as_manager, building, priced):
         own = priced.rates.get()
         rates = [rate(own.name, "0.30", id=own.pk)]

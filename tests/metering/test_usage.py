@@ -218,8 +218,18 @@ class TestCompleteness:
         begin = building.midnight(dt.date(2026, 11, 25))
         use(meter, begin, NOW)
         (found,) = usage(Subject.of_meter(meter), begin, begin + 30 * DAY)
-        assert found.expected == (NOW - begin).total_seconds()
+        # But for the last five minutes, of which nobody can tell yet.
+        assert found.expected == (NOW - begin).total_seconds() - 300
         assert found.is_complete
+
+    def test_a_meter_that_was_never_heard_is_not_waited_for_where_another_is(self, building, apartment, meter):
+        MeterFactory(apartment=apartment, topic="elsewhere")
+        begin = building.midnight(dt.date(2026, 11, 20))
+        use(meter, begin, begin + DAY)
+        (found,) = usage(Subject.of_apartment(apartment), begin, begin + DAY)
+        assert found.known == 1
+        (many,) = usage_by_apartment(building, dt.date(2026, 11, 20), dt.date(2026, 11, 21))[apartment.pk]
+        assert many.known == 1
 
 
 class TestOverview:
@@ -258,6 +268,27 @@ class TestOverview:
         last = building.midnight(dt.date(2026, 12, 1)) - MINUTE
         found = overview(residence, last)
         assert found.projection.energy == found.month.energy
+
+    def test_another_price_lately_is_that_of_the_days_to_come(self, building, meter, residence):
+        TariffFactory(building=building, rates={"All": ("0.2", "")})
+        TariffFactory(building=building, valid_from=dt.date(2026, 11, 1), rates={"All": ("0.4", "")})
+        use(meter, building.midnight(dt.date(2026, 10, 20)), NOW)
+        (cost,) = overview(residence, NOW).projection.costs
+        assert cost.total == pytest.approx(30 * 24 * Decimal("0.4"))
+        lately = building.midnight(dt.date(2026, 11, 1)) + 12 * HOUR
+        assert overview(residence, lately).projection.costs == []
+
+    def test_it_ends_with_moving_out(self, building, meter, apartment):
+        tenancy = TenancyFactory(apartment=apartment, moved_in=dt.date(2026, 1, 1), moved_out=dt.date(2026, 11, 28))
+        use(meter, building.midnight(dt.date(2026, 11, 1)), NOW)
+        found = overview(Residence.of(tenancy), NOW).projection
+        assert (found.remaining, found.energy) == (3, 27 * 24_000_000)
+
+    def test_the_last_day_stays_when_its_quarter_hours_are_erased(self, building, meter, apartment):
+        tenancy = TenancyFactory(apartment=apartment, moved_in=dt.date(2026, 1, 1), moved_out=dt.date(2026, 11, 20))
+        use(meter, building.midnight(dt.date(2026, 11, 18)), building.midnight(dt.date(2026, 11, 21)))
+        Load.objects.all().delete()
+        assert overview(Residence.of(tenancy), NOW).today.energy == 24_000_000
 
     def test_the_same_span_a_year_ago(self, building, meter, residence):
         begin = building.midnight(dt.date(2025, 11, 1))

@@ -6,19 +6,16 @@ also lives in the other building with `stranger`; `pending` asked to join 102.
 """
 
 import datetime as dt
-import functools
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
-from django.contrib.auth.hashers import make_password
 from django.db.models import Model
 from django.test import Client
 
 from accounts.models import AccessRecord, Apartment, Building, Invitation, JoinRequest, Tenancy, User
 from metering.models import ListenerState, Meter, Reading, RejectedMessage
 from tests.factories import (
-    PASSWORD,
     ApartmentFactory,
     BuildingFactory,
     ListenerStateFactory,
@@ -26,6 +23,7 @@ from tests.factories import (
     ReadingFactory,
     TariffFactory,
     TenancyFactory,
+    password_hash,
 )
 from tests.fakes import NOON
 
@@ -89,12 +87,6 @@ def leaks(role: str, body: str) -> list[str]:
     """What is in this body and not for this role. Nobody ever sees a password's hash or an invitation's."""
     hidden = [secret for owner in EVERYBODY - MAY_SEE[role] for secret in secrets_of(owner)]
     return [secret for secret in [*hidden, "hash-of-", password_hash().rpartition("$")[2]] if secret in body]
-
-
-@functools.cache
-def password_hash() -> str:
-    """Everybody's: hashing takes long."""
-    return make_password(PASSWORD)
 
 
 @dataclass
