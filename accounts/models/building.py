@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from accounts.models.user import User
 
 DEFAULT_BUILDING = "building"
+NUMBER_TAKEN = "This building has an apartment with this number already."
 
 # These names become levels of MQTT topics and logins at the broker, hence the narrow alphabet.
 topic_level = RegexValidator(
@@ -111,9 +112,16 @@ class Apartment(models.Model):
             models.UniqueConstraint(
                 fields=["building", "number"],
                 name="apartment_number_once",
-                violation_error_message="This building has an apartment with this number already.",
+                violation_error_message=NUMBER_TAKEN,
             )
         ]
 
     def __str__(self) -> str:
         return f"{self.building.slug}/{self.number}"
+
+    def clean(self) -> None:
+        super().clean()
+        # The constraint is not asked where a form does not show the building.
+        others = Apartment.objects.filter(building=self.building_id, number=self.number).exclude(pk=self.pk)
+        if others.exists():
+            raise ValidationError({"number": NUMBER_TAKEN})

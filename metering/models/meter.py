@@ -18,6 +18,10 @@ from metering.ingest.decoders import DECODERS, NATIVE
 from metering.ingest.topics import PREFIX, native_topic, parse_native, valid_topic
 from metering.models.instant import EPOCH, InstantField
 
+NATIVE_TAKEN = (
+    "This apartment has a meter on its own topic already. Fill in when that one was removed, or give this one a topic."
+)
+
 
 def validate_meter_topic(topic: str) -> None:
     """Raise ValidationError where a meter cannot publish to it."""
@@ -120,10 +124,7 @@ class Meter(models.Model):
                 fields=["apartment"],
                 condition=Q(removed_at__isnull=True, topic=""),
                 name="meter_native_once",
-                violation_error_message=(
-                    "This apartment has a meter on its own topic already. "
-                    "Fill in when that one was removed, or give this one a topic."
-                ),
+                violation_error_message=NATIVE_TAKEN,
             ),
             models.UniqueConstraint(
                 fields=["topic"],
@@ -148,6 +149,11 @@ class Meter(models.Model):
             raise ValidationError({"topic": "A meter without an apartment needs a topic of its own."})
         if self.topic:
             self._refuse_shared_topic()
+        elif self.removed_at is None:
+            # The constraint is not asked where a form does not show the apartment.
+            native = Meter.objects.filter(apartment=self.apartment_id, topic="", removed_at__isnull=True)
+            if native.exclude(pk=self.pk).exists():
+                raise ValidationError(NATIVE_TAKEN)
 
     def _refuse_shared_topic(self) -> None:
         if self.topic == settings.MQTT_TOPIC:

@@ -209,3 +209,11 @@ def test_an_address_that_was_changed_counts_no_more(resident):
     assert client.post(f"/admin/accounts/user/{resident.pk}/change/", form).status_code == 302
     assert not EmailAddress.objects.exists()
     assert User.objects.get(pk=resident.pk).email == "newer@example.org"
+
+
+def test_an_apartment_takes_no_number_that_another_has(as_manager, apartment, neighbour_apartment):
+    path = f"/admin/accounts/apartment/{apartment.pk}/change/"
+    form = {"number": neighbour_apartment.number, "floor": "1", "meters-TOTAL_FORMS": "0", "meters-INITIAL_FORMS": "0"}
+    answer = as_manager.post(path, form)
+    assert answer.status_code == 200
+    assert "This building has an apartment with this number already." in answer.content.decode()

@@ -143,3 +143,11 @@ def test_one_odd_instant_stops_no_page(as_manager, as_resident, meter):
 def test_a_meter_that_does_not_exist_narrows_nothing_down(as_manager, meter, value):
     ReadingFactory(meter=meter, voltage=231.25)
     assert "231.25" in page_of(as_manager, f"reading/?meter={value}")
+
+
+def test_a_meter_that_was_replaced_is_not_put_back_beside_its_successor(as_manager, apartment, meter):
+    old = MeterFactory(apartment=apartment, removed_at=NOON)
+    form = {"decoder": "native", "topic": "", "serial": "", "installed_at_0": "2020-01-01", "installed_at_1": "12:00"}
+    answer = as_manager.post(f"/admin/metering/meter/{old.pk}/change/", form)
+    assert answer.status_code == 200
+    assert "This apartment has a meter on its own topic already." in answer.content.decode()
