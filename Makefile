@@ -34,11 +34,11 @@ test-faults: ## The listener under real faults, on SQLite and on PostgreSQL: wha
 	@echo "==> Faults on PostgreSQL"
 	@$(PY) -m tests.postgres $(PY) -m pytest tests/faults -m fault -n 6
 
-bench: ## Measure, against limits and peers: one table, in about twenty minutes
+bench: ## Measure, against limits and peers: one table, in about half an hour
 	@sh scripts/setup.sh dev
 	@sh scripts/test_parts.sh
 	@sh scripts/bench_peers.sh
-	@for name in table drain steady growth housekeep admin_readings logins; do $(PY) -m benchmarks.$$name; done
+	@for name in table drain steady growth housekeep admin_readings logins years; do $(PY) -m benchmarks.$$name; done
 
 lint: ## Style, types and templates
 	@sh scripts/setup.sh dev
