@@ -28,6 +28,10 @@ TIMES = 60
 RARE_TIMES = 7
 
 
+# The meters, from 0 on.
+METERS = f"WITH RECURSIVE m(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM m WHERE i < {stage.METERS - 1})"
+
+
 def fill() -> None:
     """Everything as housekeep would have left it: derived, summed by the hours of a tariff of two rates."""
     from django.db import connection
@@ -35,13 +39,10 @@ def fill() -> None:
 
     from accounts.models import Building, Tenancy
     from metering.models import LoadProgress, Meter, Rate, Reading, Tariff
-    from metering.models.instant import to_microseconds
-    from metering.models.load import quarter_of
     from metering.tariffs import Timeline
 
-    building = Building.objects.get()
     Building.objects.update(timezone="Europe/Berlin")
-    building.refresh_from_db()
+    building = Building.objects.get()
     Tenancy.objects.bulk_create(Tenancy(apartment=home, moved_in="2020-01-01") for home in building.apartments.all())
     tariff = Tariff.objects.create(
         building=building, valid_from="2020-01-01", currency="EUR", standing_charge="0.3", tax_rate=19, applied=True
@@ -50,47 +51,57 @@ def fill() -> None:
     Rate.objects.create(tariff=tariff, name="Night", price="0.24")
     bands = [priced.band.pk for priced in Timeline(building).rates(tariff)]
     first = Meter.objects.order_by("pk").values_list("pk", flat=True)[0]
-    now = timezone.now()
-    end = quarter_of(now)
-    meters = f"WITH RECURSIVE m(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM m WHERE i < {stage.METERS - 1})"
     postgres = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        for day in range(DAYS):
-            begin = end - (DAYS - day) * 96
-            cursor.execute(
-                f"""{meters}, q(k) AS (SELECT {begin} UNION ALL SELECT k + 1 FROM q WHERE k < {begin + 95})
-                INSERT INTO metering_load (meter_id, quarter, energy, exported, bridged, covered, samples, power_min,
-                    power_mean, power_max, voltage_min, voltage_mean, voltage_max)
-                SELECT {first} + i, k, 50000 + (i * 7 + k * 13) % 90000, 0, 0, 900, 90, 40, 280, 900 + (i + k) % 2000,
-                    2250, 2300, 2350 FROM q CROSS JOIN m"""
-            )
-        zone = building.zone
-        for day in range(DAYS + 1):
-            date = (now.astimezone(zone)).date().toordinal() - DAYS + day
-            for band in bands:
-                cursor.execute(
-                    f"""{meters} INSERT INTO metering_daytotal (meter_id, date, band_id, energy, exported, bridged,
-                        covered, samples, power_max)
-                    SELECT {first} + i, %s, {band}, 4000000 + (i * 7 + {day}) * 1000, 0, 0, 43200, 4320, 2500 FROM m""",
-                    [dt.date.fromordinal(date)],
-                )
-        start = to_microseconds(now) - READING_DAYS * 86_400_000_000
-        for hour in range(READING_DAYS * 24):
-            begin, step = start + hour * 3_600_000_000, EVERY_SECONDS * 1_000_000
-            instant = f"{begin} + k * {step} + i * 20000"
-            if postgres:
-                instant = f"timestamptz 'epoch' + ({begin} + k::bigint * {step} + i * 20000) * interval '1 microsecond'"
-            cursor.execute(
-                f"""{meters}, q(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM q WHERE k < {3600 // EVERY_SECONDS - 1})
-                INSERT INTO metering_reading (meter_id, taken_at, voltage, current, power, note)
-                SELECT {first} + i, {instant}, 230.0, 1.2, 200 + (i * 7 + k) % 900, '' FROM q CROSS JOIN m"""
-            )
+        _fill_loads(cursor, first, timezone.now())
+        _fill_days(cursor, first, bands, building.today())
+        _fill_readings(cursor, first, timezone.now(), postgres=postgres)
         cursor.execute("VACUUM ANALYZE" if postgres else "PRAGMA wal_checkpoint(TRUNCATE)")
         if not postgres:
             cursor.execute("ANALYZE")
-    LoadProgress.objects.update_or_create(
-        pk=1, defaults={"derived_to": Reading.objects.order_by("-pk").values_list("pk", flat=True)[0]}
-    )
+    newest = Reading.objects.order_by("-pk").values_list("pk", flat=True)[0]
+    LoadProgress.objects.update_or_create(pk=1, defaults={"derived_to": newest})
+
+
+def _fill_loads(cursor: Any, first: int, now: dt.datetime) -> None:
+    from metering.models.load import quarter_of
+
+    for day in range(DAYS):
+        begin = quarter_of(now) - (DAYS - day) * 96
+        cursor.execute(
+            f"""{METERS}, q(k) AS (SELECT {begin} UNION ALL SELECT k + 1 FROM q WHERE k < {begin + 95})
+            INSERT INTO metering_load (meter_id, quarter, energy, exported, bridged, covered, samples, power_min,
+                power_mean, power_max, voltage_min, voltage_mean, voltage_max)
+            SELECT {first} + i, k, 50000 + (i * 7 + k * 13) % 90000, 0, 0, 900, 90, 40, 280, 900 + (i + k) % 2000,
+                2250, 2300, 2350 FROM q CROSS JOIN m"""
+        )
+
+
+def _fill_days(cursor: Any, first: int, bands: list[int], today: dt.date) -> None:
+    for day in range(DAYS + 1):
+        for band in bands:
+            cursor.execute(
+                f"""{METERS} INSERT INTO metering_daytotal (meter_id, date, band_id, energy, exported, bridged,
+                    covered, samples, power_max)
+                SELECT {first} + i, %s, {band}, 4000000 + (i * 7 + {day}) * 1000, 0, 0, 43200, 4320, 2500 FROM m""",
+                [today - dt.timedelta(days=DAYS - day)],
+            )
+
+
+def _fill_readings(cursor: Any, first: int, now: dt.datetime, *, postgres: bool) -> None:
+    from metering.models.instant import to_microseconds
+
+    step = EVERY_SECONDS * 1_000_000
+    for hour in range(READING_DAYS * 24):
+        begin = to_microseconds(now) - READING_DAYS * 86_400_000_000 + hour * 3_600_000_000
+        instant = f"{begin} + k * {step} + i * 20000"
+        if postgres:
+            instant = f"timestamptz 'epoch' + ({begin} + k::bigint * {step} + i * 20000) * interval '1 microsecond'"
+        cursor.execute(
+            f"""{METERS}, q(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM q WHERE k < {3600 // EVERY_SECONDS - 1})
+            INSERT INTO metering_reading (meter_id, taken_at, voltage, current, power, note)
+            SELECT {first} + i, {instant}, 230.0, 1.2, 200 + (i * 7 + k) % 900, '' FROM q CROSS JOIN m"""
+        )
 
 
 def people() -> dict[str, Any]:

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from accounts.models import Building
+from metering.models.load import QUARTER
 
-QUARTER = dt.timedelta(minutes=15)
 DAY = dt.timedelta(days=1)
 
 

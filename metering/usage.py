@@ -201,8 +201,7 @@ def combine(usages: Sequence[Usage]) -> Usage:
         whole.unpriced += part.unpriced
         for use in part.rates.values():
             whole.price(use.tariff, use.rate, use.energy)
-        for pk, (tariff, days) in part.standing_days.items():
-            whole.standing_days[pk] = (tariff, whole.standing_days.get(pk, (tariff, 0))[1] + days)
+        whole.charge(list(part.standing_days.values()), apartments=1)
     return whole
 
 
