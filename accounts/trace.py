@@ -49,10 +49,13 @@ def _record(viewer: User, found: set[int], what: AccessRecord.What) -> None:
     now = timezone.now()
     role = AccessRecord.Role.ADMINISTRATOR if viewer.is_superuser else AccessRecord.Role.MANAGER
     hour = now.replace(minute=0, second=0, microsecond=0)
+    # Who looks again changes rows; only the first look of an hour writes new ones, which takes longer.
+    earlier = AccessRecord.objects.filter(tenancy__in=found - own, viewer=viewer, what=what, hour=hour)
+    seen = set(earlier.values_list("tenancy_id", flat=True)) if earlier.update(last_at=now) else set()
     AccessRecord.objects.bulk_create(
         [
             AccessRecord(tenancy_id=pk, viewer=viewer, role=role, what=what, hour=hour, first_at=now, last_at=now)
-            for pk in sorted(found - own)
+            for pk in sorted(found - own - seen)
         ],
         update_conflicts=True,
         unique_fields=["tenancy", "viewer", "what", "hour"],

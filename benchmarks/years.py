@@ -39,6 +39,7 @@ def fill() -> None:
 
     from accounts.models import Building, Tenancy
     from metering.models import LoadProgress, Meter, Rate, Reading, Tariff
+    from metering.month_totals import sum_all_months
     from metering.tariffs import Timeline
 
     Building.objects.update(timezone="Europe/Berlin")
@@ -55,6 +56,7 @@ def fill() -> None:
     with connection.cursor() as cursor:
         _fill_loads(cursor, first, timezone.now())
         _fill_days(cursor, first, bands, building.today())
+        sum_all_months()
         _fill_readings(cursor, first, timezone.now(), postgres=postgres)
         cursor.execute("VACUUM ANALYZE" if postgres else "PRAGMA wal_checkpoint(TRUNCATE)")
         if not postgres:

@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from urllib.parse import urlencode
 
+from django.utils.safestring import SafeString
+
 from accounts.models import Building
+from metering import figures
 from metering.periods import DAY, By
 from metering.usage import Usage
 
 HEIGHT = 100
 PITCH = 10
 """From one bar to the next; a bar takes most of it."""
+GAP = 1.5
 FORMATS = {By.HOUR: "%-d %b, %H:%M", By.DAY: "%a %-d %b", By.WEEK: "%-d %b %Y", By.MONTH: "%b %Y", By.YEAR: "%Y"}
 
 
@@ -41,6 +46,22 @@ class Bars:
     def width(self) -> int:
         """In the same unit as the height."""
         return PITCH * len(self.bars)
+
+    @property
+    def rectangles(self) -> SafeString:
+        """The inside of the picture, an SVG. Made here: a template takes five times as long."""
+        return SafeString("".join(map(_rectangles, self.bars)))
+
+
+def _rectangles(bar: Bar) -> str:
+    price = f", {figures.costs(bar.usage.costs)}" if bar.usage.costs else ""
+    words = escape(f"{bar.label}: {figures.kilowatt_hours(bar.usage.energy)} kWh{price}")
+    css = "bar" if bar.usage.is_complete else "bar unsure"
+    drawn = (
+        f'<rect class="whole" x="{bar.x}" y="0" width="{PITCH}" height="{HEIGHT}"><title>{words}</title></rect>'
+        f'<rect class="{css}" x="{bar.x + GAP / 2}" y="{bar.y:g}" width="{PITCH - GAP}" height="{bar.height:g}"/>'
+    )
+    return f'<a href="?{escape(bar.query)}" tabindex="-1">{drawn}</a>' if bar.query else drawn
 
 
 def bars(usages: Sequence[Usage], building: Building, by: By) -> Bars:

@@ -12,6 +12,7 @@ from accounts.models import Building
 from metering.models import DayTotal, Load, Meter, Tariff
 from metering.models.instant import LATEST
 from metering.models.load import quarter_start
+from metering.month_totals import hold, sum_month
 from metering.tariffs import Timeline
 
 SUMMED = ("energy", "exported", "bridged", "covered")
@@ -43,6 +44,7 @@ def sum_day(timeline: Timeline, meters: Collection[int], date: dt.date, retained
     for meter, band, *sums in _sums(timeline, meters, date):
         totals[meter].append(DayTotal(meter_id=meter, date=date, band_id=band, **dict(zip(KEPT, sums, strict=True))))
     with transaction.atomic():
+        hold(meters)
         known = DayTotal.objects.filter(meter__in=meters, date=date)
         if timeline.building.midnight(date) < retained:
             _keep_what_was_more(totals, known)
@@ -55,6 +57,8 @@ def sum_day(timeline: Timeline, meters: Collection[int], date: dt.date, retained
         DayTotal.objects.bulk_create(
             written, update_conflicts=True, unique_fields=["meter", "date", "band"], update_fields=[*KEPT]
         )
+        if meters:
+            sum_month(meters, date)
     return len(written)
 
 

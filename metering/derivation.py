@@ -42,15 +42,9 @@ _BELOW = (
     " WHEN {a} < 0 THEN {a} * {a} / (2 * ({b} - {a})) ELSE {b} * {b} / (2 * ({a} - {b})) END)"
 )
 
-# Energies are in uWh: 3600 W us. {t} is the reading's microsecond.
-_STATEMENT = """
-WITH RECURSIVE windows(meter, since, high, shown) AS (VALUES {windows}),
-raw AS (
-    SELECT w.meter, {t} AS t, r.power AS p, r.voltage AS v,
-        CASE WHEN {t} = w.since THEN COALESCE(w.shown, r.energy_total) ELSE r.energy_total END AS e,
-        CASE WHEN {t} = w.since THEN w.high END AS before
-    FROM windows w JOIN metering_reading r ON r.meter_id = w.meter AND r.taken_at >= {since}
-),
+# What follows needs of each reading the one before it, and what the register went on by since then.
+_AROUND = "t - t0 AS long, (t0 / {width} + 1) * {width} AS cut, t0 / {width} AS q0, (t - 1) / {width} AS q1"
+_BY_REGISTER = """
 counted AS (
     SELECT raw.*, COUNT(e) OVER (PARTITION BY meter ORDER BY t ROWS UNBOUNDED PRECEDING) AS n FROM raw
 ),
@@ -73,9 +67,34 @@ highs AS MATERIALIZED (
 ),
 steps AS (
     SELECT highs.*, 1e9 * (high - LAG(high) OVER (PARTITION BY meter, run ORDER BY t)) AS step,
-        t - t0 AS long, (t0 / {width} + 1) * {width} AS cut, t0 / {width} AS q0, (t - 1) / {width} AS q1
+        {around}
     FROM highs
+)
+"""
+# The same of meters whose register is not heard, in half the time.
+_BY_POWER = """
+highs AS MATERIALIZED (
+    SELECT raw.*, LAG(t) OVER by_time AS t0, LAG(p) OVER by_time AS p0,
+        CAST(NULL AS double precision) AS high, CAST(NULL AS double precision) AS shown
+    FROM raw WINDOW by_time AS (PARTITION BY meter ORDER BY t)
 ),
+steps AS (
+    SELECT highs.*, CAST(NULL AS double precision) AS step,
+        {around}
+    FROM highs
+)
+"""
+
+# Energies are in uWh: 3600 W us. {t} is the reading's microsecond.
+_STATEMENT = """
+WITH RECURSIVE windows(meter, since, high, shown) AS (VALUES {windows}),
+raw AS (
+    SELECT w.meter, {t} AS t, r.power AS p, r.voltage AS v,
+        CASE WHEN {t} = w.since THEN COALESCE(w.shown, r.energy_total) ELSE r.energy_total END AS e,
+        CASE WHEN {t} = w.since THEN w.high END AS before
+    FROM windows w JOIN metering_reading r ON r.meter_id = w.meter AND r.taken_at >= {since}
+),
+{followed},
 cuts AS MATERIALIZED (
     SELECT steps.*, CASE WHEN q1 = q0 THEN t ELSE cut END AS mid,
         CASE WHEN q1 = q0 THEN p ELSE p0 + (p - p0) * (cut - t0) / long END AS pm
@@ -127,6 +146,13 @@ SELECT s.meter, s.q, s.energy, s.exported, s.bridged, s.covered, s.samples,
     s.p_min, s.p_sum, s.p_max, s.v_min, s.v_sum, s.v_max, l.high, l.shown
 FROM summed s LEFT JOIN lasts l ON l.meter = s.meter AND l.q = s.q AND l.place = 1
 ORDER BY s.meter, s.q
+"""
+
+_HEARD = """
+WITH windows(meter, since, high, shown) AS (VALUES {windows})
+SELECT w.meter FROM windows w WHERE EXISTS (
+    SELECT 1 FROM metering_reading r WHERE r.meter_id = w.meter AND r.taken_at >= {since} AND r.energy_total IS NOT NULL
+)
 """
 
 # Where to begin: the last reading before that quarter hour, else the first one in it. The load of the quarter hour
@@ -203,12 +229,29 @@ def windows_from(quarters: dict[int, int]) -> list[Window]:
 
 
 def derive(windows: Sequence[Window]) -> Iterator[Load]:
-    """The loads of these meters from these readings on, in order of meter and time, not saved.
+    """The loads of these meters from these readings on, those of a meter in the order of time, not saved.
 
     The one in whose midst a window begins lacks what came before.
     """
+    counting = _with_register(windows)
+    for followed, some in (
+        (_BY_REGISTER, [window for window in windows if window[0] in counting]),
+        (_BY_POWER, [window for window in windows if window[0] not in counting]),
+    ):
+        if some:
+            statement = _STATEMENT.replace("{followed}", followed.strip().replace("{around}", _AROUND))
+            yield from map(_load, _rows(statement, some))
+
+
+def _with_register(windows: Sequence[Window]) -> set[int]:
+    """The meters whose register was heard, in these windows or just before them."""
+    before = {meter for meter, _, high, _ in windows if high is not None}
+    return before | {meter for (meter,) in _rows(_HEARD, windows)} if windows else before
+
+
+def _rows(template: str, windows: Sequence[Window]) -> Iterator[Any]:
     dialect = _DIALECTS[connection.vendor]
-    statement = _STATEMENT.format(
+    statement = template.format(
         t=dialect["microseconds"].format("r.taken_at"),
         since=dialect["instant"].format("w.since"),
         least=dialect["least"],
@@ -225,8 +268,7 @@ def derive(windows: Sequence[Window]) -> Iterator[Load]:
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [value for window in windows for value in window])
-        for row in cursor:
-            yield _load(row)
+        yield from cursor
 
 
 def _load(row: Sequence[Any]) -> Load:

@@ -18,6 +18,8 @@ from accounts.trace import belonged_since, forget_tenancy
 from metering.models import DayTotal, Load, Meter, Reading, RejectedMessage
 from metering.models.instant import EPOCH, LATEST
 from metering.models.load import quarter_of
+from metering.month_totals import hold, sum_month
+from metering.periods import By, next_begin
 from metering.retention import Chunk
 
 INVITATIONS_KEPT = dt.timedelta(days=365)
@@ -46,7 +48,13 @@ def erase_day_totals(chunk: Chunk) -> Iterator[int]:
         zone = meter.building.zone
         for since, until in spans:
             first, last = since.astimezone(zone).date(), until.astimezone(zone).date()
-            yield from chunk.delete_all(DayTotal.objects.filter(meter=meter, date__gte=first, date__lt=last))
+            days = DayTotal.objects.filter(meter=meter, date__gte=first, date__lt=last)
+            for month in days.dates("date", "month"):
+                with transaction.atomic():
+                    hold([meter.pk])
+                    deleted, _ = days.filter(date__gte=month, date__lt=next_begin(month, By.MONTH)).delete()
+                    sum_month([meter.pk], month)
+                yield deleted
 
 
 def _time_to_forget(months: int) -> Iterator[tuple[Meter, list[tuple[dt.datetime, dt.datetime]]]]:

@@ -47,7 +47,8 @@ class Timeline:
         """Its rates, each with its hours."""
         if tariff.pk not in self._rates:
             shares = share_week(list(tariff.rates.all()))
-            self._rates[tariff.pk] = [PricedHours(rate, Band.objects.of_hours(slots)) for rate, slots in shares]
+            bands = Band.objects.of_hours(*(slots for _, slots in shares))
+            self._rates[tariff.pk] = [PricedHours(rate, band) for (rate, _), band in zip(shares, bands, strict=True)]
         return self._rates[tariff.pk]
 
     def bands(self, date: dt.date) -> list[Band]:
@@ -71,6 +72,10 @@ class Timeline:
                 found.append(Stretch(quarter, quarter + 1, band))
         return found
 
+    def changes(self, first: dt.date, last: dt.date) -> bool:
+        """Whether another tariff begins between the first of these local days and the last one, which is excluded."""
+        return any(first < start < last for start in self._starts)
+
     def end_of(self, tariff: Tariff) -> dt.date | None:
         """The day from which another one holds; None where it is the last one."""
         number = bisect_right(self._starts, tariff.valid_from)
@@ -88,7 +93,7 @@ class Timeline:
 
     @cached_property
     def _all_week(self) -> Band:
-        return Band.objects.of_hours(ALL_WEEK)
+        return Band.objects.of_hours(ALL_WEEK)[0]
 
 
 def day_quarters(building: Building, date: dt.date) -> tuple[int, int]:

@@ -4,9 +4,10 @@ Whole days come from the totals of days, the rest from quarter hours, the newest
 """
 
 import datetime as dt
+import itertools
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -21,16 +22,18 @@ from accounts.access import Residence, Span
 from accounts.models import Apartment, Building
 from metering.day_totals import SUMMED
 from metering.loads import OPEN_QUARTERS, open_loads
-from metering.models import DayTotal, Load, Meter, Rate, Tariff
+from metering.models import DayTotal, Load, Meter, MonthTotal, Rate, Tariff
 from metering.models.instant import EPOCH
 from metering.models.load import quarter_of, quarter_start
-from metering.periods import By, Period, cut, days_begun, whole_days
+from metering.periods import By, Period, cut, days_begun, next_begin, whole_days
 from metering.tariffs import Timeline
 from metering.week import slot_of
 
 MWH_PER_KWH = 1_000_000
 HOUSEKEEPING = dt.timedelta(minutes=15)
 """So far back the totals of days may not be summed yet."""
+LONG = {By.MONTH, By.YEAR}
+"""Periods that whole months lie in."""
 ENOUGH = 0.99
 """The share of the time that makes a figure count as complete."""
 
@@ -179,15 +182,15 @@ class Usage:
     def charge(self, days: list[tuple[Tariff, int]], apartments: int) -> None:
         """Count the standing charges of so many apartments in."""
         for tariff, number in days if apartments else ():
-            _, before = self.standing_days.get(tariff.pk, (tariff, 0))
-            self.standing_days[tariff.pk] = (tariff, before + number * apartments)
+            _, before = self.standing_days.get(tariff.id, (tariff, 0))
+            self.standing_days[tariff.id] = (tariff, before + number * apartments)
 
     def price(self, tariff: Tariff | None, rate: Rate | None, energy: int) -> None:
         """Put a price on energy that is counted in."""
         if tariff is None or rate is None:
             self.unpriced += energy
         elif energy:
-            self.rates.setdefault(rate.pk, RateUse(tariff, rate)).energy += energy
+            self.rates.setdefault(rate.id, RateUse(tariff, rate)).energy += energy
 
 
 def combine(usages: Sequence[Usage]) -> Usage:
@@ -258,8 +261,10 @@ def standing_days(timeline: Timeline, own: Period) -> list[tuple[Tariff, int]]:
     return found
 
 
-def expected_seconds(meters: Iterable[Meter], period: Period) -> int:
+def expected_seconds(meters: Collection[Meter], period: Period) -> int:
     """For how long these meters should have been heard in that time; time without any meter counts as of one."""
+    if len(meters) < 2:
+        return period.seconds
     times = [period.within(meter.installed_at, meter.removed_at or period.end) for meter in meters]
     heard, reached = 0, period.begin
     for time in sorted(time for time in times if time.seconds):
@@ -285,7 +290,7 @@ def usage(
         # The newest interval is known only once the next reading is there.
         ledger.expect(subject, part, now - dt.timedelta(seconds=settings.MAX_GAP_SECONDS))
         _divide(subject.building, part, by, now, days, quarters)
-    for date, band, figures in _day_totals(subject, days):
+    for date, band, figures in _totals(subject, days, by):
         ledger.add_day(date, band, figures)
     for quarter, figures in _loads(subject, quarters, now):
         ledger.add_quarter(quarter, figures)
@@ -321,10 +326,19 @@ def _ceil(instant: dt.datetime) -> int:
     return quarter if quarter_start(quarter) == instant else quarter + 1
 
 
-def _day_totals(subject: Subject, days: list[tuple[dt.date, dt.date]]) -> Iterator[tuple[dt.date, int, Figures]]:
-    wanted = Q(pk__in=[])
-    for first, last in days:
-        wanted |= Q(date__gte=first, date__lt=last)
+def _totals(
+    subject: Subject, days: list[tuple[dt.date, dt.date]], by: By
+) -> Iterator[tuple[dt.date, int, Figures]]:  # fmt: skip
+    """Of days, or of whole months, on their first day: the tariff and the period are those of all their days."""
+    months, wanted = [], Q(pk__in=[])
+    for first, last in itertools.chain.from_iterable(_by_months(*span) if by in LONG else [span] for span in days):
+        if by in LONG and _is_month(first, last) and not subject.timeline.changes(first, last):
+            months.append(first)
+        else:
+            wanted |= Q(date__gte=first, date__lt=last)
+    totals = MonthTotal.objects.filter(month__in=months, meter__in=subject.meters).order_by()
+    for month, band, *sums in totals.values_list("month", "band").annotate(*(Sum(name) for name in SUMMED)):
+        yield month, band, Figures(*sums)
     rows = DayTotal.objects.filter(wanted, meter__in=subject.meters).order_by()
     for date, band, *sums in rows.values_list("date", "band").annotate(*(Sum(name) for name in SUMMED)):
         yield date, band, Figures(*sums)
@@ -352,7 +366,7 @@ def usage_by_apartment(
 ) -> dict[int, list[Usage]]:
     """The usage of every apartment of a building on the local days from the first up to but excluding the last one.
 
-    By apartment's id. From the totals of days alone, so that hundreds of apartments take no longer than a page may.
+    By apartment's id. From totals of days and months alone, so that hundreds of apartments fit into a page's time.
     """
     past = Period(building.midnight(first), min(building.midnight(last), now or timezone.now()))
     heard_until = (now or timezone.now()) - HOUSEKEEPING
@@ -362,31 +376,60 @@ def usage_by_apartment(
     for meter in homes.values():
         meters[meter.apartment_id or 0].append(meter)
     usages = {pk: [Usage(period) for period in periods] for pk in building.apartments.values_list("pk", flat=True)}
+    parts: list[Part] = []
     for number, period in enumerate(periods):
         own = period.within(*past)
         if own.seconds:
-            standing = standing_days(timeline, own)
+            standing, heard = standing_days(timeline, own), own.within(own.begin, heard_until)
             for pk, found in usages.items():
-                found[number].expected = expected_seconds(meters[pk], own.within(own.begin, heard_until))
+                found[number].expected = expected_seconds(meters[pk], heard)
                 found[number].charge(standing, apartments=1)
-        for tariff, since, until in _under_one_tariff(timeline, *whole_days(building, period)):
-            rates = {priced.band.pk: priced.rate for priced in timeline.rates(tariff)} if tariff else {}
-            for meter_id, band, *sums in _sums(list(homes), since, until):
-                found = usages[homes[meter_id].apartment_id or 0]
-                found[number].add(Figures(*sums))
-                found[number].price(tariff, rates.get(band), sums[0])
+        parts += _under_one_tariff(timeline, number, *whole_days(building, period))
+    for part, meter_id, band, *sums in _sums(list(homes), parts):
+        usage = usages[homes[meter_id].apartment_id or 0][part.number]
+        usage.add(Figures(*sums))
+        usage.price(part.tariff, part.rates.get(band), sums[0])
     return usages
 
 
-def _sums(meters: list[int], since: dt.date, until: dt.date) -> Iterator[Any]:
-    """Meter, band, and the sums of its totals of those days."""
-    rows = DayTotal.objects.filter(meter__in=meters, date__gte=since, date__lt=until).order_by()
-    return iter(rows.values_list("meter", "band").annotate(*(Sum(name) for name in SUMMED)))
+class Part(NamedTuple):
+    """Local days from `first` up to but excluding `last`, on which one tariff holds, of a period with that number."""
+
+    number: int
+    first: dt.date
+    last: dt.date
+    tariff: Tariff | None
+    rates: dict[int, Rate]
+    """By band."""
 
 
-def _under_one_tariff(
-    timeline: Timeline, first: dt.date, last: dt.date
-) -> Iterator[tuple[Tariff | None, dt.date, dt.date]]:
+def _under_one_tariff(timeline: Timeline, number: int, first: dt.date, last: dt.date) -> Iterator[Part]:
     starts = [tariff.valid_from for tariff in timeline.tariffs if first < tariff.valid_from < last]
     for since, until in pairwise([first, *starts, last]):
-        yield timeline.on(since), since, until
+        tariff = timeline.on(since)
+        rates = {priced.band.pk: priced.rate for priced in timeline.rates(tariff)} if tariff else {}
+        yield Part(number, since, until, tariff, rates)
+
+
+def _sums(meters: list[int], parts: Sequence[Part]) -> Iterator[Any]:
+    """Part, meter, band, and the sums of that: of whole months from their totals, of other days from theirs."""
+    months = {part.first: part for part in parts if _is_month(part.first, part.last)}
+    totals = MonthTotal.objects.filter(meter__in=meters, month__in=months).order_by()
+    for month, *row in totals.values_list("month", "meter", "band", *SUMMED):
+        yield months[month], *row
+    for part in parts:
+        if part.first not in months:
+            days = DayTotal.objects.filter(meter__in=meters, date__gte=part.first, date__lt=part.last).order_by()
+            for row in days.values_list("meter", "band").annotate(*(Sum(name) for name in SUMMED)):
+                yield part, *row
+
+
+def _by_months(first: dt.date, last: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
+    while first < last:
+        end = min(next_begin(first, By.MONTH), last)
+        yield first, end
+        first = end
+
+
+def _is_month(first: dt.date, last: dt.date) -> bool:
+    return first.day == 1 and last == next_begin(first, By.MONTH)

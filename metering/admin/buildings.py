@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from django import forms
@@ -13,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.access import user_of
@@ -89,11 +90,22 @@ class Row:
             star = " *" if self.sum.unpriced else ""
             found.append(("number", "", f"{figures.costs(self.sum.costs)}{star}"))
         found.append((_css(self.sum), "", figures.per_cent(self.sum.known)))
-        return format_html_join("", '<td class="{}" title="{}">{}</td>', found)
+        return SafeString("".join(_cell(*cell) for cell in found))
+
+
+def _energy_of_all(usages: Sequence[Usage]) -> Usage:
+    """Of a month, without what it costs."""
+    energy, expected = sum(usage.energy for usage in usages), sum(usage.expected for usage in usages)
+    return Usage(usages[0].period, energy=energy, expected=expected)
 
 
 def _css(usage: Usage) -> str:
     return "number" if usage.is_complete else "number unsure"
+
+
+def _cell(css: str, title: str, text: str) -> str:
+    hint = f' title="{escape(title)}"' if title else ""
+    return f'<td class="{css}"{hint}>{escape(text)}</td>'
 
 
 def _energy_cell(usage: Usage) -> tuple[str, str, str]:
@@ -136,7 +148,8 @@ class BuildingWithEnergyAdmin(BuildingAdmin):
             return _csv(building, span, rows)
         whole = combine([row.sum for row in rows])
         by_month = span.by == By.YEAR
-        months = [combine(usages) for usages in zip(*(row.months for row in rows), strict=True)]
+        columns = zip(*(row.months for row in rows), strict=True) if by_month else ()
+        months = [_energy_of_all(usages) for usages in columns]
         context = self.admin_site.each_context(request) | {
             "title": f"Energy of {building}",
             "subtitle": None,

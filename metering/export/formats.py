@@ -1,6 +1,7 @@
 """Tables as CSV and as JSON, a piece at a time."""
 
 import csv
+import datetime as dt
 import io
 import json
 import re
@@ -33,8 +34,13 @@ def as_csv(table: Table) -> Iterator[bytes]:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        return inert(value)
+    return inert(value) if isinstance(value, str) else _written(value)
+
+
+def _written(value: Any) -> Any:
+    """Times in ISO 8601 with their offset; money as text, for numbers of JSON or a spreadsheet are not exact."""
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
     return f"{value:f}" if isinstance(value, Decimal) else value
 
 
@@ -51,9 +57,7 @@ def json_key(column: str) -> str:
 
 
 def _object(keys: list[str], row: Row) -> dict[str, Any]:
-    # Money as text: JSON's numbers would not keep it exact.
-    values = (f"{value:f}" if isinstance(value, Decimal) else value for value in row)
-    return dict(zip(keys, values, strict=True))
+    return dict(zip(keys, map(_written, row), strict=True))
 
 
 def _joined(texts: Iterable[str], begin: str, end: str) -> Iterator[bytes]:

@@ -24,7 +24,10 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows with what their columns are called; units stand in brackets. Texts are as they were written."""
+    """Rows with what their columns are called; units stand in brackets. Texts are as they were written.
+
+    Times are of the building's zone; money is Decimal.
+    """
 
     columns: tuple[str, ...]
     rows: Iterable[Row]
@@ -58,10 +61,11 @@ def _readings(residence: Residence, period: Period) -> Iterator[Row]:
     own = Reading.objects.of(residence).filter(taken_at__gte=period.begin, taken_at__lt=period.end)
     zone = residence.building.zone
     for meter in meters_of(residence):
+        name = meter.name
         for batch in batches(own.filter(meter=meter), "taken_at", READING_FIELDS):
             for taken_at, *figures, saved_at, note in batch:
-                saved = saved_at.astimezone(zone).isoformat() if saved_at else None
-                yield (taken_at.astimezone(zone).isoformat(), meter.name, *figures, saved, note)
+                saved = saved_at.astimezone(zone) if saved_at else None
+                yield (taken_at.astimezone(zone), name, *figures, saved, note)
 
 
 def quarter_hours(residence: Residence, period: Period) -> Table:
@@ -72,11 +76,12 @@ def quarter_hours(residence: Residence, period: Period) -> Table:
 def _quarter_hours(residence: Residence, period: Period) -> Iterator[Row]:
     zone = residence.building.zone
     for meter in meters_of(residence):
+        name = meter.name
         for quarter, energy, exported, bridged, *figures in quarters_of(residence, meter, period):
             *counts, v_min, v_mean, v_max = figures
             volts = (None if tenths is None else tenths / 10 for tenths in (v_min, v_mean, v_max))
-            begin = quarter_start(quarter).astimezone(zone).isoformat()
-            yield (begin, meter.name, energy / 1000, exported / 1000, bridged / 1000, *counts, *volts)
+            begin = quarter_start(quarter).astimezone(zone)
+            yield (begin, name, energy / 1000, exported / 1000, bridged / 1000, *counts, *volts)
 
 
 def quarters_of(residence: Residence, meter: Meter, period: Period) -> Iterator[Row]:
@@ -100,7 +105,7 @@ def _sums(residence: Residence, period: Period, by: By) -> Iterator[Row]:
 
 def usage_rows(found: Usage, zone: Any) -> Iterator[Row]:
     """USAGE_COLUMNS: one row; one more for each further currency, without energies so that sums stay right."""
-    begin, end = (instant.astimezone(zone).isoformat() for instant in found.period)
+    begin, end = (instant.astimezone(zone) for instant in found.period)
     known = None if found.known is None else round(100 * found.known, 1)
     energies = [value / 1_000_000 for value in (found.energy, found.exported, found.bridged)]
     costs = [(*map(_plain, (c.energy, c.standing, c.tax, c.total)), c.currency) for c in found.costs]

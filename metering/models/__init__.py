@@ -1,7 +1,7 @@
 """The nouns of metering, one file per family."""
 
 from metering.models.listener import JournalPage, ListenerState
-from metering.models.load import DayTotal, Load, LoadProgress
+from metering.models.load import DayTotal, Load, LoadProgress, MonthTotal
 from metering.models.meter import Meter
 from metering.models.reading import Reading
 from metering.models.rejected import RejectedMessage
@@ -15,6 +15,7 @@ __all__ = [
     "Load",
     "LoadProgress",
     "Meter",
+    "MonthTotal",
     "Rate",
     "Reading",
     "RejectedMessage",

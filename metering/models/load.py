@@ -112,6 +112,22 @@ class DayTotal(models.Model):
         return f"{self.meter_id} on {self.date}: {self.energy / 1_000_000:.3f} kWh"
 
 
+class MonthTotal(models.Model):
+    """The day totals of a local month in sum, so that a year of hundreds of meters is quickly added up."""
+
+    pk = models.CompositePrimaryKey("meter", "month", "band")
+    meter = models.ForeignKey(Meter, on_delete=models.PROTECT, related_name="month_totals", db_index=False)
+    month = models.DateField(help_text="Its first day.")
+    band = models.ForeignKey(Band, on_delete=models.PROTECT, related_name="+", db_index=False)
+    energy = models.BigIntegerField(help_text="mWh taken from the grid.")
+    exported = models.BigIntegerField(help_text="mWh given to the grid.")
+    bridged = models.BigIntegerField(help_text="mWh of `energy` that came while no readings did.")
+    covered = models.IntegerField(help_text="Seconds with readings close enough to know the power.")
+
+    def __str__(self) -> str:
+        return f"{self.meter_id} in {self.month:%Y-%m}: {self.energy / 1_000_000:.3f} kWh"
+
+
 class LoadProgress(models.Model):
     """Up to which reading loads are derived, and from when on readings are complete. One row."""
 

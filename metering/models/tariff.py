@@ -32,9 +32,11 @@ def validate_hours(text: str) -> None:
 class BandQuerySet(models.QuerySet["Band"]):
     """Bands."""
 
-    def of_hours(self, slots: int) -> "Band":
-        """The band of this set of quarter hours of the week, made where it is new."""
-        return self.get_or_create(slots=f"{slots:0{A_WEEK // 4}x}")[0]
+    def of_hours(self, *sets: int) -> list["Band"]:
+        """The band of each of these sets of quarter hours of the week, made where it is new."""
+        texts = [f"{slots:0{A_WEEK // 4}x}" for slots in sets]
+        known = {band.slots: band for band in self.filter(slots__in=texts)}
+        return [known.get(text) or self.get_or_create(slots=text)[0] for text in texts]
 
 
 class Band(models.Model):

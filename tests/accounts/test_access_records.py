@@ -231,7 +231,7 @@ def test_a_meter_with_readings_is_not_deleted_nor_are_they_listed(as_manager, te
 def test_nor_is_one_of_which_only_energy_is_left(as_manager, tenancy, meter):
     quarter = Load(meter=meter, quarter=1, energy=77_700, exported=0, bridged=0, covered=900, samples=1)
     quarter.save(force_insert=True)
-    band = Band.objects.of_hours(ALL_WEEK)
+    band = Band.objects.of_hours(ALL_WEEK)[0]
     DayTotal.objects.create(
         meter=meter, date=NOW.date(), band=band, energy=88_800_000, exported=0, bridged=0, covered=9
     )

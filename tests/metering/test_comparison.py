@@ -30,7 +30,7 @@ def lived_in(building, number, kwh, known=1.0, area=None, moved_in=dt.date(2025,
     (meter,) = Meter.objects.ensure_native([apartment])
     day = dt.timedelta(days=1)
     DayTotal.objects.bulk_create(
-        DayTotal(meter=meter, date=FIRST + number * day, band=Band.objects.of_hours(ALL_WEEK), exported=0, bridged=0,
+        DayTotal(meter=meter, date=FIRST + number * day, band=Band.objects.of_hours(ALL_WEEK)[0], exported=0, bridged=0,
                  energy=round(kwh * 1_000_000 / 24), covered=round(known * 86_400))
         for number in range(24)
     )  # fmt: skip

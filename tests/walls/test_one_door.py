@@ -10,7 +10,7 @@ from tests.test_architecture import FILES, lies_in
 WEB = ("accounts", "metering.views", "metering.api", "metering.api_energy", "metering.admin", "metering.live",
        "metering.curve", "metering.long_curve", "metering.power_data", "metering.status",
        "metering.metrics")  # fmt: skip
-MODELS = ("Reading", "Load", "DayTotal")
+MODELS = ("Reading", "Load", "DayTotal", "MonthTotal")
 DOORS = {"of", "latest_of", "managed_by"}
 
 # The exceptions, each with why it shows nobody a reading.
