@@ -38,8 +38,8 @@ def fill() -> None:
     from django.utils import timezone
 
     from accounts.models import Building, Tenancy
-    from metering.models import LoadProgress, Meter, Rate, Reading, Tariff
-    from metering.month_totals import sum_all_months
+    from metering.models import DayTotal, LoadProgress, Meter, Rate, Reading, Tariff
+    from metering.month_totals import sum_month
     from metering.tariffs import Timeline
 
     Building.objects.update(timezone="Europe/Berlin")
@@ -56,7 +56,8 @@ def fill() -> None:
     with connection.cursor() as cursor:
         _fill_loads(cursor, first, timezone.now())
         _fill_days(cursor, first, bands, building.today())
-        sum_all_months()
+        for month in DayTotal.objects.dates("date", "month"):
+            sum_month(range(first, first + stage.METERS), month)
         _fill_readings(cursor, first, timezone.now(), postgres=postgres)
         cursor.execute("VACUUM ANALYZE" if postgres else "PRAGMA wal_checkpoint(TRUNCATE)")
         if not postgres:

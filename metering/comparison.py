@@ -10,8 +10,8 @@ from django.core.cache import cache
 
 from accounts.access import Residence
 from accounts.models import Building, Tenancy
+from metering.house_usage import usage_by_apartment
 from metering.periods import DAY
-from metering.usage import usage_by_apartment
 
 FEWEST_OTHERS = 10
 LARGEST_SHARE = 0.15

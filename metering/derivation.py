@@ -148,6 +148,7 @@ FROM summed s LEFT JOIN lasts l ON l.meter = s.meter AND l.q = s.q AND l.place =
 ORDER BY s.meter, s.q
 """
 
+# Meters that said what their register shows.
 _HEARD = """
 WITH windows(meter, since, high, shown) AS (VALUES {windows})
 SELECT w.meter FROM windows w WHERE EXISTS (
@@ -246,7 +247,8 @@ def derive(windows: Sequence[Window]) -> Iterator[Load]:
 def _with_register(windows: Sequence[Window]) -> set[int]:
     """The meters whose register was heard, in these windows or just before them."""
     before = {meter for meter, _, high, _ in windows if high is not None}
-    return before | {meter for (meter,) in _rows(_HEARD, windows)} if windows else before
+    others = [window for window in windows if window[0] not in before]
+    return before | {meter for (meter,) in _rows(_HEARD, others)} if others else before
 
 
 def _rows(template: str, windows: Sequence[Window]) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from django.db import connection
 
-from metering.models import DayTotal, Meter, MonthTotal
+from metering.models import Meter, MonthTotal
 from metering.periods import By, next_begin
 
 _SUM = """
@@ -31,9 +31,3 @@ def sum_month(meters: Collection[int], date: dt.date) -> None:
     statement = _SUM.format(month=_MONTH[connection.vendor], meters=", ".join(["%s"] * len(meters)))
     with connection.cursor() as cursor:
         cursor.execute(statement, [month, *meters, month, next_begin(month, By.MONTH)])
-
-
-def sum_all_months() -> None:
-    """Write the totals of all months of which there are days."""
-    for month in DayTotal.objects.dates("date", "month"):
-        sum_month(list(Meter.objects.values_list("pk", flat=True)), month)

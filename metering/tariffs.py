@@ -2,7 +2,9 @@
 
 import datetime as dt
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 from django.db import transaction
@@ -72,9 +74,14 @@ class Timeline:
                 found.append(Stretch(quarter, quarter + 1, band))
         return found
 
-    def changes(self, first: dt.date, last: dt.date) -> bool:
-        """Whether another tariff begins between the first of these local days and the last one, which is excluded."""
-        return any(first < start < last for start in self._starts)
+    def prices(self, date: dt.date) -> tuple[Tariff | None, dict[int, Rate]]:
+        """The tariff that holds on a local date, and its rates by band."""
+        tariff = self.on(date)
+        return tariff, {priced.band.pk: priced.rate for priced in self.rates(tariff)} if tariff else {}
+
+    def split(self, first: dt.date, last: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
+        """Local days from the first up to but excluding the last one, where one tariff takes another one's place."""
+        return pairwise([first, *(start for start in self._starts if first < start < last), last])
 
     def end_of(self, tariff: Tariff) -> dt.date | None:
         """The day from which another one holds; None where it is the last one."""

@@ -4,15 +4,12 @@ Whole days come from the totals of days, the rest from quarter hours, the newest
 """
 
 import datetime as dt
-import itertools
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, Sum
@@ -30,8 +27,8 @@ from metering.tariffs import Timeline
 from metering.week import slot_of
 
 MWH_PER_KWH = 1_000_000
-HOUSEKEEPING = dt.timedelta(minutes=15)
-"""So far back the totals of days may not be summed yet."""
+Days = tuple[dt.date, dt.date]
+"""Local days from the first up to but excluding the last one."""
 LONG = {By.MONTH, By.YEAR}
 """Periods that whole months lie in."""
 ENOUGH = 0.99
@@ -64,12 +61,12 @@ class Subject:
     @classmethod
     def of_residence(cls, residence: Residence) -> Self:
         """A household, in its own time and no other."""
-        return cls(residence.building, _meters(apartment=residence.apartment), residence.spans)
+        return cls(residence.building, heard_meters(apartment=residence.apartment), residence.spans)
 
     @classmethod
     def of_apartment(cls, apartment: Apartment) -> Self:
         """An apartment, whoever lived there."""
-        return cls(apartment.building, _meters(apartment=apartment))
+        return cls(apartment.building, heard_meters(apartment=apartment))
 
     @classmethod
     def of_meter(cls, meter: Meter) -> Self:
@@ -79,11 +76,11 @@ class Subject:
     @classmethod
     def of_building(cls, building: Building) -> Self:
         """All apartments of a building together."""
-        meters = _meters(building=building, apartment__isnull=False)
+        meters = heard_meters(building=building, apartment__isnull=False)
         return cls(building, meters, apartments=building.apartments.count())
 
 
-def _meters(**conditions: object) -> tuple[Meter, ...]:
+def heard_meters(**conditions: object) -> tuple[Meter, ...]:
     """Those that were ever heard; where an apartment has none of these, the one that should be."""
     heard = Exists(DayTotal.objects.filter(meter=OuterRef("pk")))
     meters = list(Meter.objects.filter(**conditions).annotate(heard=heard).order_by("installed_at", "pk"))
@@ -220,9 +217,7 @@ class Ledger:
     def add_day(self, date: dt.date, band: int, figures: Figures) -> None:
         """The total of a day in one band."""
         if date not in self._days:
-            tariff = self.timeline.on(date)
-            rates = {priced.band.pk: priced.rate for priced in self.timeline.rates(tariff)} if tariff else {}
-            self._days[date] = self._at(self.timeline.building.midnight(date)), tariff, rates
+            self._days[date] = self._at(self.timeline.building.midnight(date)), *self.timeline.prices(date)
         usage, tariff, rates = self._days[date]
         usage.add(figures)
         usage.price(tariff, rates.get(band), figures.energy)
@@ -284,7 +279,7 @@ def usage(
     """
     now = now or timezone.now()
     ledger = Ledger(subject.timeline, list(cut(subject.building, begin, end, by)))
-    days: list[tuple[dt.date, dt.date]] = []
+    days: list[Days] = []
     quarters: list[tuple[int, int]] = []
     for part in _parts(subject, Period(begin, min(end, now))):
         # The newest interval is known only once the next reading is there.
@@ -305,7 +300,7 @@ def _parts(subject: Subject, period: Period) -> Iterator[Period]:
 
 
 def _divide(
-    building: Building, part: Period, by: By, now: dt.datetime, days: list[tuple[dt.date, dt.date]],
+    building: Building, part: Period, by: By, now: dt.datetime, days: list[Days],
     quarters: list[tuple[int, int]],
 ) -> None:  # fmt: skip
     """What of a part is counted by whole days, and what by quarter hours: hours, rests of days, and the newest."""
@@ -326,15 +321,15 @@ def _ceil(instant: dt.datetime) -> int:
     return quarter if quarter_start(quarter) == instant else quarter + 1
 
 
-def _totals(
-    subject: Subject, days: list[tuple[dt.date, dt.date]], by: By
-) -> Iterator[tuple[dt.date, int, Figures]]:  # fmt: skip
+def _totals(subject: Subject, days: Sequence[Days], by: By) -> Iterator[tuple[dt.date, int, Figures]]:
     """Of days, or of whole months, on their first day: the tariff and the period are those of all their days."""
-    months, wanted = [], Q(pk__in=[])
-    for first, last in itertools.chain.from_iterable(_by_months(*span) if by in LONG else [span] for span in days):
-        if by in LONG and _is_month(first, last) and not subject.timeline.changes(first, last):
-            months.append(first)
-        else:
+    months: list[dt.date] = []
+    if by in LONG:
+        days = [piece for span in days for month in _by_months(*span) for piece in subject.timeline.split(*month)]
+        months = [first for first, last in days if is_month(first, last)]
+    wanted = Q(pk__in=[])
+    for first, last in days:
+        if first not in months:
             wanted |= Q(date__gte=first, date__lt=last)
     totals = MonthTotal.objects.filter(month__in=months, meter__in=subject.meters).order_by()
     for month, band, *sums in totals.values_list("month", "band").annotate(*(Sum(name) for name in SUMMED)):
@@ -361,69 +356,6 @@ def _loads(subject: Subject, quarters: list[tuple[int, int]], now: dt.datetime) 
             yield load.quarter, Figures(load.energy, load.exported, load.bridged, load.covered)
 
 
-def usage_by_apartment(
-    building: Building, first: dt.date, last: dt.date, by: By = By.ALL, now: dt.datetime | None = None
-) -> dict[int, list[Usage]]:
-    """The usage of every apartment of a building on the local days from the first up to but excluding the last one.
-
-    By apartment's id. From totals of days and months alone, so that hundreds of apartments fit into a page's time.
-    """
-    past = Period(building.midnight(first), min(building.midnight(last), now or timezone.now()))
-    heard_until = (now or timezone.now()) - HOUSEKEEPING
-    timeline, periods = Timeline(building), list(cut(building, past.begin, building.midnight(last), by))
-    homes = {meter.pk: meter for meter in _meters(building=building, apartment__isnull=False)}
-    meters: defaultdict[int, list[Meter]] = defaultdict(list)
-    for meter in homes.values():
-        meters[meter.apartment_id or 0].append(meter)
-    usages = {pk: [Usage(period) for period in periods] for pk in building.apartments.values_list("pk", flat=True)}
-    parts: list[Part] = []
-    for number, period in enumerate(periods):
-        own = period.within(*past)
-        if own.seconds:
-            standing, heard = standing_days(timeline, own), own.within(own.begin, heard_until)
-            for pk, found in usages.items():
-                found[number].expected = expected_seconds(meters[pk], heard)
-                found[number].charge(standing, apartments=1)
-        parts += _under_one_tariff(timeline, number, *whole_days(building, period))
-    for part, meter_id, band, *sums in _sums(list(homes), parts):
-        usage = usages[homes[meter_id].apartment_id or 0][part.number]
-        usage.add(Figures(*sums))
-        usage.price(part.tariff, part.rates.get(band), sums[0])
-    return usages
-
-
-class Part(NamedTuple):
-    """Local days from `first` up to but excluding `last`, on which one tariff holds, of a period with that number."""
-
-    number: int
-    first: dt.date
-    last: dt.date
-    tariff: Tariff | None
-    rates: dict[int, Rate]
-    """By band."""
-
-
-def _under_one_tariff(timeline: Timeline, number: int, first: dt.date, last: dt.date) -> Iterator[Part]:
-    starts = [tariff.valid_from for tariff in timeline.tariffs if first < tariff.valid_from < last]
-    for since, until in pairwise([first, *starts, last]):
-        tariff = timeline.on(since)
-        rates = {priced.band.pk: priced.rate for priced in timeline.rates(tariff)} if tariff else {}
-        yield Part(number, since, until, tariff, rates)
-
-
-def _sums(meters: list[int], parts: Sequence[Part]) -> Iterator[Any]:
-    """Part, meter, band, and the sums of that: of whole months from their totals, of other days from theirs."""
-    months = {part.first: part for part in parts if _is_month(part.first, part.last)}
-    totals = MonthTotal.objects.filter(meter__in=meters, month__in=months).order_by()
-    for month, *row in totals.values_list("month", "meter", "band", *SUMMED):
-        yield months[month], *row
-    for part in parts:
-        if part.first not in months:
-            days = DayTotal.objects.filter(meter__in=meters, date__gte=part.first, date__lt=part.last).order_by()
-            for row in days.values_list("meter", "band").annotate(*(Sum(name) for name in SUMMED)):
-                yield part, *row
-
-
 def _by_months(first: dt.date, last: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
     while first < last:
         end = min(next_begin(first, By.MONTH), last)
@@ -431,5 +363,6 @@ def _by_months(first: dt.date, last: dt.date) -> Iterator[tuple[dt.date, dt.date
         first = end
 
 
-def _is_month(first: dt.date, last: dt.date) -> bool:
+def is_month(first: dt.date, last: dt.date) -> bool:
+    """Whether these days, the last one excluded, are a whole month."""
     return first.day == 1 and last == next_begin(first, By.MONTH)

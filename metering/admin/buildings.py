@@ -25,9 +25,10 @@ from metering import figures
 from metering.day_totals import has_totals
 from metering.export.formats import CSV, as_csv
 from metering.export.tables import USAGE_COLUMNS, Table, usage_rows
+from metering.house_usage import usage_by_apartment
 from metering.main_meter import balance
 from metering.periods import DAY, By, next_begin
-from metering.usage import Usage, combine, usage_by_apartment
+from metering.usage import Usage, combine
 
 EARLIEST_YEAR = 1971
 

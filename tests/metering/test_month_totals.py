@@ -12,12 +12,13 @@ from django.db.models import Sum
 
 from metering.day_totals import apply_tariffs
 from metering.erasure import erase_day_totals
+from metering.house_usage import usage_by_apartment
 from metering.loads import derive_new
 from metering.models import DayTotal, MonthTotal, Reading
 from metering.month_totals import hold
 from metering.periods import By
 from metering.retention import Chunk
-from metering.usage import Subject, combine, usage, usage_by_apartment
+from metering.usage import Subject, combine, usage
 from tests.factories import MeterFactory, TariffFactory, TenancyFactory
 from tests.waiting import wait_for
 

@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.access import Residence
+from metering.house_usage import usage_by_apartment
 from metering.loads import derive_new
 from metering.models import DayTotal, Load, Reading
 from metering.models.load import quarter_of, quarter_start
 from metering.overview import overview
 from metering.periods import By, Period, cut
-from metering.usage import Subject, combine, expected_seconds, usage, usage_by_apartment
+from metering.usage import Subject, combine, expected_seconds, usage
 from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, TariffFactory, TenancyFactory
 
 pytestmark = pytest.mark.django_db
