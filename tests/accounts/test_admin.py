@@ -23,7 +23,7 @@ def waiting(apartment):
 @pytest.fixture
 def elsewhere():
     """Another building with somebody in it, which the manager has nothing to do with."""
-    apartment = ApartmentFactory(building=BuildingFactory(slug="elsewhere", name="Elsewhere"), number="777")
+    apartment = ApartmentFactory(building=BuildingFactory(slug="elsewhere", name="Elsewhere"), number="7-77")
     tenancy = TenancyFactory(apartment=apartment)
     tenancy.residents.add(UserFactory(email="stranger@example.org"))
     return tenancy
@@ -101,7 +101,7 @@ def test_an_invitation_can_be_printed(as_manager, tenancy):
 
 def test_an_invitation_to_another_building_is_refused(as_manager, tenancy, elsewhere):
     page = as_manager.get("/admin/accounts/invitation/add/").content.decode()
-    assert "elsewhere/777" not in page
+    assert "elsewhere/7-77" not in page
     form = {"tenancy": elsewhere.pk, "expires_at_0": NEXT_WEEK, "expires_at_1": "00:00:00"}
     assert as_manager.post("/admin/accounts/invitation/add/", form).status_code == 200
     assert Invitation.objects.count() == 0
@@ -117,7 +117,7 @@ def test_a_new_apartment_gets_a_meter(as_manager, building):
 def test_a_manager_sees_only_their_own_buildings(as_manager, tenancy, elsewhere):
     for name in ("building", "apartment", "tenancy", "user"):
         page = as_manager.get(f"/admin/accounts/{name}/").content.decode()
-        for foreign in ("Elsewhere", "elsewhere", "777", "stranger@example.org"):
+        for foreign in ("Elsewhere", "elsewhere", "7-77", "stranger@example.org"):
             assert foreign not in page, name
     assert "elsewhere" not in as_manager.get("/admin/accounts/tenancy/add/").content.decode()
 

@@ -1,6 +1,7 @@
 """What a manager might try, knowing the code: to look into the other building, and to become more than a manager."""
 
 import datetime as dt
+import re
 from urllib.parse import urlencode
 
 import pytest
@@ -113,7 +114,7 @@ def test_who_lives_in_both_buildings_shows_each_manager_one_side(cast):
     both = cast.people["both"]
     for page in ("", f"{both.pk}/change/", f"{both.pk}/history/"):
         said = ask(cast, "manager", path_of("accounts.user") + page)
-        assert "777" not in said.body
+        assert not re.search(r"\b777\b", said.body)  # a CSRF token may hold three sevens by chance
     assert both.tenancies.count() == 2
 
 
