@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
@@ -50,6 +50,12 @@ class Residence:
     def has_ended(self) -> bool:
         """Whether the household has moved out by now."""
         return self.tenancy.has_ended
+
+    def during(self, begin: dt.datetime, end: dt.datetime) -> "Residence":
+        """The same household, of whose time only what lies between these two counts."""
+        # One bound for each side: with two lower ones SQLite seeks by either, and steps over the rest.
+        times = ((max(span.since, begin), min(span.until or end, end)) for span in self.spans)
+        return replace(self, spans=tuple(Span(since, until) for since, until in times if since < until))
 
     @classmethod
     def of(cls, newest: Tenancy, *earlier: Tenancy) -> "Residence":

@@ -1,13 +1,12 @@
 """The JSON that the dashboard's script and other programs read. Its documentation is at /api/docs."""
 
-import datetime as dt
 from typing import Annotated, Any, Literal
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from ninja import Body, Field, NinjaAPI, Schema, Status
+from ninja import Body, Field, NinjaAPI, Query, Schema, Status
 from ninja.openapi.docs import Swagger
 from ninja.parser import Parser
 from ninja.security import django_auth
@@ -15,9 +14,10 @@ from pydantic import BaseModel
 
 from accounts.access import load_residence, user_of
 from accounts.text import HIDDEN
+from metering.api_energy import Day
 from metering.api_energy import router as energy_router
 from metering.api_problems import READ_PROBLEMS, InvalidOut, ProblemOut
-from metering.curve import curve
+from metering.lookback import curve_of, own_time
 from metering.models import Reading
 from metering.power_data import PowerData, iso_utc, power_data
 
@@ -88,7 +88,7 @@ class SavedOut(Schema):
 
 
 class CurveOut(Schema):
-    """Today's power, thinned out: one entry per bucket, null where nothing was measured."""
+    """Power over time, thinned out: one entry per bucket, null where nothing was measured."""
 
     step: int = Field(description="s, width of a bucket")
     times: list[int] = Field(description="Unix seconds at which the buckets begin")
@@ -135,12 +135,15 @@ def save_reading(request: HttpRequest, body: Annotated[SaveIn | None, Body()] = 
     return Status(201, saved)
 
 
-@api.get("/today", response={200: CurveOut} | READ_PROBLEMS, summary="Today's curve so far")
-def get_today(request: HttpRequest) -> Any:
-    """Your apartment's power since local midnight."""
+@api.get("/curve", response={200: CurveOut} | READ_PROBLEMS | {422: InvalidOut}, summary="Power over time")
+def get_curve(
+    request: HttpRequest,
+    since: Annotated[Day | None, Query(description="First local day; without it, from moving in")] = None,
+    until: Annotated[Day | None, Query(description="Last local day; without it, up to today")] = None,
+) -> Any:
+    """Your apartment's power in these days, thinned out to what a screen can show."""
     residence = load_residence(request)
-    midnight = residence.building.midnight(residence.building.today())
-    return curve(Reading.objects.of(residence), midnight, midnight + dt.timedelta(days=1))
+    return curve_of(residence, own_time(residence, since, until))
 
 
 api.add_router("", energy_router)

@@ -1,11 +1,9 @@
 """Power over time, thinned out to what a screen can show."""
 
-import datetime as dt
-import math
 from collections.abc import Iterable
 from typing import TypedDict
 
-from django.db.models import Avg, Count, Max, Sum
+from django.db.models import Avg, Max
 from django.db.models.query import QuerySet
 
 from metering.models import Reading
@@ -25,41 +23,18 @@ class Curve(TypedDict):
     peak: list[float | None]
 
 
-class Statistics(TypedDict):
-    """Of readings: W, W, and how many there are."""
-
-    average: float | None
-    maximum: float | None
-    number: int
-
-
-def curve(readings: QuerySet[Reading], begin: dt.datetime, end: dt.datetime) -> Curve:
-    """The curve of these readings from begin to end. A bucket without a reading is a gap."""
-    return survey(readings, begin, end)[0]
-
-
-def survey(readings: QuerySet[Reading], begin: dt.datetime, end: dt.datetime) -> tuple[Curve, Statistics]:
-    """The curve of these readings from begin to end, and their statistics, in one pass over them."""
-    step = width((end - begin).total_seconds())
-    rows = list(
-        readings.filter(taken_at__gte=begin, taken_at__lt=end)
-        .order_by()
+def curve(readings: QuerySet[Reading], seconds: float) -> Curve:
+    """The curve of these readings, as fine as fits for so much time. A bucket without a reading is a gap."""
+    step = width(seconds)
+    rows = (
+        readings.order_by()
         .annotate(bucket=BucketStart("taken_at", step))
         .values("bucket")
-        .annotate(total=Sum("power"), peak=Max("power"), number=Count("pk"))
-        .values_list("bucket", "total", "peak", "number")
+        .annotate(mean=Avg("power"), peak=Max("power"))
+        .values_list("bucket", "mean", "peak")
         .order_by("bucket")
     )
-    shown = with_gaps(step, ((int(bucket.timestamp()), total / number, peak) for bucket, total, peak, number in rows))
-    number = sum(row[3] for row in rows)
-    average = math.fsum(row[1] for row in rows) / number if number else None
-    return shown, Statistics(average=average, maximum=max((row[2] for row in rows), default=None), number=number)
-
-
-def statistics(readings: QuerySet[Reading]) -> Statistics:
-    """Of these very readings."""
-    found = readings.aggregate(average=Avg("power"), maximum=Max("power"), number=Count("pk"))
-    return Statistics(average=found["average"], maximum=found["maximum"], number=found["number"])
+    return with_gaps(step, ((int(bucket.timestamp()), mean, peak) for bucket, mean, peak in rows))
 
 
 def with_gaps(step: int, rows: Iterable[tuple[int, float, float]], tolerance: int = 0) -> Curve:

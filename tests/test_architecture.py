@@ -32,6 +32,7 @@ FORBIDDEN = {
     "metering.canary": ("django", "accounts", "metering.models", "metering.doctor"),
     "metering.live": ("metering.views", "metering.api", "metering.admin"),
     "metering.curve": ("metering.views", "metering.api", "metering.admin"),
+    "metering.lookback": ("metering.views", "metering.api", "metering.admin"),
     "metering.status": ("metering.views", "metering.api", "metering.admin"),
     "metering.api": ("metering.views", "metering.admin"),
 }  # fmt: skip

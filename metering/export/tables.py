@@ -58,7 +58,7 @@ def readings(residence: Residence, period: Period) -> Table:
 
 
 def _readings(residence: Residence, period: Period) -> Iterator[Row]:
-    own = Reading.objects.of(residence).filter(taken_at__gte=period.begin, taken_at__lt=period.end)
+    own = Reading.objects.of(residence.during(*period))
     zone = residence.building.zone
     for meter in meters_of(residence):
         name = meter.name

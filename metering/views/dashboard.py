@@ -1,7 +1,5 @@
 """The live dashboard."""
 
-import datetime as dt
-
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,29 +10,26 @@ from accounts.access import find_residence, user_of
 from accounts.models import JoinRequest, Tenancy
 from metering.api import as_json
 from metering.comparison import compare
-from metering.curve import curve
-from metering.models import Reading
 from metering.overview import overview
+from metering.periods import DAY
 from metering.power_data import power_data
 
 
 @require_safe
 @login_required
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """The latest reading and today's curve; a manager without an apartment goes to the building."""
+    """The latest reading, and today's energy; a manager without an apartment goes to the building."""
     residence = find_residence(request)
     if residence is None:
         return redirect("admin:index") if request.user.is_staff else waiting(request)
     now, today = timezone.now(), residence.building.today()
     data = power_data(residence, now)
-    midnight = residence.building.midnight(today)
-    tomorrow = residence.building.midnight(today + dt.timedelta(days=1))
     context = {
         "data": data,
         "json": as_json(data),
-        "curve": curve(Reading.objects.of(residence), midnight, tomorrow),
-        "midnight": midnight,
-        "tomorrow": tomorrow,
+        "today": today,
+        "midnight": residence.building.midnight(today),
+        "tomorrow": residence.building.midnight(today + DAY),
         "energy": overview(residence, now),
         "comparison": None if residence.has_ended else compare(residence, today),
     }

@@ -14,12 +14,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.access import Residence, load_residence
-from accounts.models import Building, plausible_date
+from accounts.models import plausible_date
 from metering.bars import bars
-from metering.curve import Curve, Statistics, statistics, survey
-from metering.long_curve import long_survey
+from metering.lookback import own_time
 from metering.models import Reading
 from metering.periods import DAY, By, Period
+from metering.statistics import statistics, statistics_of
 from metering.usage import Subject, combine, usage
 
 PAGE_SIZE = 50
@@ -31,8 +31,6 @@ COLUMNS = {
     "note": ("note", "Note"),
 }
 NEWEST_FIRST = "-time"
-FEW_DAYS = dt.timedelta(days=2, hours=1)
-"""Two days, also where one has 25 hours."""
 DOWNLOADS = (
     ("readings", "Readings", False), ("quarter-hours", "Quarter hours", True), ("days", "Days", False),
     ("months", "Months", False),
@@ -81,18 +79,15 @@ def history(request: HttpRequest) -> HttpResponse:
     if not saved_only and not (first or last):
         # All readings of all time are a great many: begin with today.
         first = last = _last_day(residence)
-    readings = _between(Reading.objects.of(residence), residence.building, first, last)
+    own = own_time(residence, first, last)
+    readings = Reading.objects.of(residence.during(*own))
     readings = readings.saved() if saved_only else readings
-    shown = None if saved_only else _period(residence, first, last)
-    power, curve_shown = _power(residence, readings, shown)
-    past = shown and shown.within(shown.begin, residence.building.midnight(residence.building.today() + DAY))
+    power = statistics(readings) if saved_only else statistics_of(residence, own)
+    past = own.within(own.begin, residence.building.midnight(residence.building.today() + DAY))
     by = _by(past)
-    energy = usage(Subject.of_residence(residence), *past, by) if past else []
+    energy = [] if saved_only else usage(Subject.of_residence(residence), *past, by)
     sort = choice.get("sort") or NEWEST_FIRST
     paginator = Paginator(_ordered(readings, sort), PAGE_SIZE)
-    if shown is None or shown.seconds <= FEW_DAYS.total_seconds():
-        # They are counted already.
-        paginator.count = power["number"]
     context = {
         "form": form,
         "saved_only": saved_only,
@@ -106,7 +101,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "columns": _columns(request, sort),
         "page": paginator.get_page(request.GET.get("page")),
         "query": _query(request, page=None),
-        "curve": curve_shown,
+        "has_curve": not saved_only and power["number"] > 0,
         "downloads": DOWNLOADS,
         "dates": urlencode({name: date.isoformat() for name, date in (("since", first), ("until", last)) if date}),
     }
@@ -117,15 +112,6 @@ def _last_day(residence: Residence) -> dt.date:
     """Today, or the last day before the household moved out."""
     today, moved_out = residence.building.today(), residence.tenancy.moved_out
     return min(today, moved_out - dt.timedelta(days=1)) if moved_out else today
-
-
-def _between(readings: QuerySet[Reading], building: Building, first: dt.date | None, last: dt.date | None) -> Any:
-    """Readings from the beginning of the first local day to the end of the last one."""
-    if first:
-        readings = readings.filter(taken_at__gte=building.midnight(first))
-    if last:
-        readings = readings.filter(taken_at__lt=building.midnight(last + dt.timedelta(days=1)))
-    return readings
 
 
 def _ordered(readings: QuerySet[Reading], sort: str) -> QuerySet[Reading]:
@@ -151,27 +137,7 @@ def _query(request: HttpRequest, **changes: str | None) -> str:
     return urlencode(parameters | {name: value for name, value in changes.items() if value is not None})
 
 
-def _period(residence: Residence, first: dt.date | None, last: dt.date | None) -> Period | None:
-    """From the beginning of the first day to the end of the last one; None where that is no time of the household's."""
-    building = residence.building
-    begin = building.midnight(first) if first else residence.since
-    end = building.midnight((last or building.today()) + DAY)
-    own = Period(begin, end).within(residence.since, residence.until or end)
-    return own if own.seconds else None
-
-
-def _power(residence: Residence, readings: QuerySet[Reading], shown: Period | None) -> tuple[Statistics, Curve | None]:
-    """Statistics and curve: of the readings for some days, of quarter hours for more."""
-    if shown is None:
-        return statistics(readings), None
-    if shown.seconds <= FEW_DAYS.total_seconds():
-        found, figures = survey(readings, *shown)
-        return figures, found
-    found, figures = long_survey(residence, shown)
-    return figures, found
-
-
-def _by(shown: Period | None) -> By:
+def _by(past: Period) -> By:
     """So that there are as many parts as one can look over."""
-    days = shown.seconds / DAY.total_seconds() if shown else 0
+    days = past.seconds / DAY.total_seconds()
     return next((by for most, by in PARTS if days <= most), By.YEAR)

@@ -1,11 +1,12 @@
 // The curve of power over time: the mean of each step as a line, its highest value as a shade above.
 (() => {
+  const AGAIN_MS = 30_000;
   const element = document.getElementById("curve");
   if (!element) return;
   const { zone, begin, end, url } = element.dataset;
   const peakText = document.getElementById("peak");
   const emptyText = document.getElementById("curve-empty");
-  let data = JSON.parse(document.getElementById("curve-data").textContent);
+  let data = { step: 0, times: [], mean: [], peak: [] };
   let chart = null;
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -66,16 +67,16 @@
 
   async function refresh() {
     const answer = await fetch(url, { cache: "no-store", headers: { Accept: "application/json" } }).catch(() => null);
-    // Without an answer the old curve stays; the dashboard says that the connection is gone.
-    if (!answer?.ok) return;
+    // Without an answer the old curve stays, and another attempt is made.
+    if (!answer?.ok) return setTimeout(refresh, AGAIN_MS);
     data = await answer.json();
     draw();
+    if ("follow" in element.dataset) setTimeout(refresh, AGAIN_MS);
   }
 
   new ResizeObserver(() => {
     if (chart && chart.width !== element.clientWidth) draw();
   }).observe(element.parentElement);
   document.documentElement.addEventListener("themechange", draw);
-  if ("follow" in element.dataset) setInterval(refresh, 30_000);
-  draw();
+  refresh();
 })();

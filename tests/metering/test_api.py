@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from metering.loads import derive_new
 from metering.models import ListenerState, Reading
 from tests.factories import MeterFactory, ReadingFactory, TenancyFactory, UserFactory
 
@@ -172,16 +173,61 @@ class TestSaveReading:
         assert self.save(Client()).status_code == 401
 
 
-def test_todays_curve_is_todays(as_resident, meter, time_machine):
-    time_machine.move_to(dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC), tick=False)
-    midnight = dt.datetime(2026, 11, 22, 23, 0, tzinfo=dt.UTC)
-    for seconds, current in ((-1, 9), (0, 1), (100, 3), (900, 2), (86_400, 9)):
-        ReadingFactory(meter=meter, taken_at=midnight + dt.timedelta(seconds=seconds), voltage=100, current=current)
-    curve = as_resident.get("/api/today").json()
-    begin = int(midnight.timestamp())
-    assert curve == {
-        "step": 300, "times": [begin, begin + 300, begin + 900], "mean": [200, None, 200], "peak": [300, None, 200],
-    }  # fmt: skip
+MIDNIGHT = dt.datetime(2026, 11, 22, 23, 0, tzinfo=dt.UTC)
+BEGIN = int(MIDNIGHT.timestamp())
+
+
+class TestCurve:
+    @pytest.fixture(autouse=True)
+    def at_noon(self, time_machine):
+        time_machine.move_to(MIDNIGHT + dt.timedelta(hours=12), tick=False)
+
+    def measure(self, meter, *readings):
+        for seconds, current in readings:
+            ReadingFactory(meter=meter, taken_at=MIDNIGHT + dt.timedelta(seconds=seconds), voltage=100, current=current)
+        # Longer curves are made of quarter hours and days.
+        assert sum(derive_new())
+
+    def test_of_a_day(self, as_resident, meter):
+        self.measure(meter, (-1, 9), (0, 1), (100, 3), (900, 2), (86_400, 9))
+        assert as_resident.get("/api/curve?since=2026-11-23&until=2026-11-23").json() == {
+            "step": 300, "times": [BEGIN, BEGIN + 300, BEGIN + 900], "mean": [200, None, 200], "peak": [300, None, 200],
+        }  # fmt: skip
+
+    def test_of_weeks(self, as_resident, meter):
+        self.measure(meter, (-1, 9), (0, 1), (100, 3), (200, 5), (7200, 2))
+        curve = as_resident.get("/api/curve?since=2026-11-23&until=2026-12-07").json()
+        assert curve == {
+            "step": 3600, "times": [BEGIN, BEGIN + 3600, BEGIN + 7200],
+            "mean": [300, None, 200], "peak": [500, None, 200],
+        }  # fmt: skip
+
+    def test_of_a_year(self, as_resident, meter):
+        self.measure(meter, (-86_400, 9), (0, 1), (10, 3), (2 * 86_400, 2))
+        curve = as_resident.get("/api/curve?since=2026-11-23&until=2027-11-22").json()
+        assert curve["step"] == 86_400
+        assert curve["times"] == [BEGIN, BEGIN + 86_400, BEGIN + 2 * 86_400]
+        # Of ten seconds from 100 W to 300 W; and one that stands alone.
+        assert curve["mean"] == [pytest.approx(200, abs=1), None, 200]
+        assert curve["peak"] == [300, None, 200]
+
+    def test_without_days_it_is_all_time(self, as_resident, meter):
+        self.measure(meter, (-86_400, 9), (0, 1))
+        assert as_resident.get("/api/curve").json()["peak"] == [900, 100]
+
+    def test_of_time_that_is_not_ones_own_there_is_none(self, as_resident, meter, tenancy):
+        self.measure(meter, (0, 1))
+        tenancy.moved_in = dt.date(2026, 11, 24)
+        tenancy.save()
+        assert as_resident.get("/api/curve?until=2026-11-23").status_code == 404
+        tenancy.moved_in = dt.date(2026, 11, 23)
+        tenancy.save()
+        assert as_resident.get("/api/curve?until=2026-11-22").json()["times"] == []
+
+    def test_what_is_no_day_is_named(self, as_resident, meter):
+        answer = as_resident.get("/api/curve?since=yesterday")
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["query", "since"]
 
 
 def test_the_api_describes_itself_without_the_internet(as_resident):

@@ -8,8 +8,8 @@ from tests.test_architecture import FILES, lies_in
 
 # What answers requests, and what it asks.
 WEB = ("accounts", "metering.views", "metering.api", "metering.api_energy", "metering.admin", "metering.live",
-       "metering.curve", "metering.long_curve", "metering.power_data", "metering.status",
-       "metering.metrics")  # fmt: skip
+       "metering.curve", "metering.long_curve", "metering.lookback", "metering.power_data",
+       "metering.statistics", "metering.status", "metering.metrics")  # fmt: skip
 MODELS = ("Reading", "Load", "DayTotal", "MonthTotal")
 DOORS = {"of", "latest_of", "managed_by"}
 

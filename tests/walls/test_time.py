@@ -76,10 +76,11 @@ def seen(client, ways=None):
         assert statistics["number"] == len(powers)
         # Quarter hours keep whole watts.
         assert statistics["maximum"] == pytest.approx(max(powers, default=None), abs=0.5)
-        curve = context["curve"] or {"peak": []}
-        assert {round(peak) for peak in curve["peak"] if peak} <= {round(power) for power in powers}
         found.add(tuple(powers))
     (powers,) = found
+    for way in ("", ALL_TIME, "since=1970-01-02", "until=2999-12-31"):
+        curve = client.get(f"/api/curve?{way}").json()
+        assert {round(peak) for peak in curve["peak"] if peak} <= {round(power) for power in powers}
     return list(powers)
 
 
@@ -161,8 +162,9 @@ def test_today_is_ones_own_from_the_day_of_moving_in(flat, time_machine):
     former, own = household(flat, date("2025-01-01"), date("2026-11-23")), household(flat, date("2026-11-23"))
     measure(flat, utc("2026-11-22 22:59:59"), utc("2026-11-22 23:00:00"), saved=False)
     time_machine.move_to(utc("2026-11-22 23:30:00"), tick=False)
-    assert enter(own).get("/api/today").json()["peak"] == [2]
-    assert enter(former).get("/api/today").json()["peak"] == []
+    today = "/api/curve?since=2026-11-23&until=2026-11-23"
+    assert enter(own).get(today).json()["peak"] == [2]
+    assert enter(former).get(today).json()["peak"] == []
     assert [row.power for row in enter(former).get("/history").context["page"]] == [1]
     assert [row.power for row in enter(own).get("/history").context["page"]] == [2]
 
