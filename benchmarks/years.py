@@ -156,12 +156,13 @@ def measure(name: str) -> None:
     clients = people()
     today = Building.objects.get().today()
     building, year = Building.objects.get().pk, today.replace(year=today.year - 1)
-    spans = {"today": today, "a week": today.fromordinal(today.toordinal() - 6), "a month": _months(today, 1),
-             "two months": _months(today, 2), "a year": year}  # fmt: skip
+    spans = {"today": _days_ago(today, 0), "two days": _days_ago(today, 1), "a week": _days_ago(today, 6),
+             "a month": _months(today, 1), "two months": _months(today, 2), "a year": year}  # fmt: skip
     _line(f"resident's dashboard on {name}, p95", p95(get(clients["resident"], "/")), 50)
     for words, since in spans.items():
-        path = f"/history?since={since}&until={today}"
-        _line(f"history of {words}, p95", p95(get(clients["resident"], path)), 50)
+        dates = f"since={since}&until={today}"
+        _line(f"history of {words}, p95", p95(get(clients["resident"], f"/history?{dates}")), 50)
+        _line(f"curve of {words}, p95", p95(get(clients["resident"], f"/api/curve?{dates}")), 50)
     energy = f"/admin/accounts/building/{building}/energy/"
     _line("manager's month, p95", p95(get(clients["manager"], f"{energy}?year={today.year}&month={today.month}")), 200)
     _line("manager's year, p95", p95(get(clients["manager"], f"{energy}?year={today.year}"), RARE_TIMES), 300)
@@ -171,6 +172,10 @@ def measure(name: str) -> None:
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     row("memory that grew by it", [grown], "MiB")
     _line("housekeep derives a minute's readings of 400", [_derive_a_minute() for _ in range(RARE_TIMES)], 1000)
+
+
+def _days_ago(today: Any, days: int) -> Any:
+    return today.fromordinal(today.toordinal() - days)
 
 
 def _months(today: Any, months: int) -> Any:

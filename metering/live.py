@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
 from accounts.access import Residence
-from metering.models import Meter, Reading
+from metering.models import Reading, meters_of
 
 LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0
@@ -96,4 +96,4 @@ def _meters_since(last_id: int) -> tuple[Set[int], int]:
 
 
 def _meters_of(residence: Residence) -> frozenset[int]:
-    return frozenset(Meter.objects.filter(apartment=residence.apartment).values_list("pk", flat=True))
+    return frozenset(meter.pk for meter in meters_of(residence))

@@ -23,16 +23,11 @@ Bucket = tuple[int, float, float]
 
 def long_curve(residence: Residence, period: Period) -> Curve:
     """The curve of a household's time: by days where there are many, else by quarter hours."""
-    if is_by_days(period):
+    if period.seconds > WEEKS.total_seconds():
         # A local day may have an hour more.
         return with_gaps(int(DAY.total_seconds()), _by_days(residence, period), tolerance=3600)
     step = max(width(period.seconds), QUARTER_SECONDS)
     return with_gaps(step, _by_quarters(residence, period, step))
-
-
-def is_by_days(period: Period) -> bool:
-    """Whether so much is looked at by days, less by quarter hours."""
-    return period.seconds > WEEKS.total_seconds()
 
 
 def quarters_of(residence: Residence, period: Period) -> QuerySet[Load]:

@@ -18,8 +18,8 @@ from accounts.deletion import sessions_of
 from accounts.models import AccessRecord, Invitation, JoinRequest, Tenancy, User
 from accounts.text import inert
 from accounts.two_factor import has_two_factor
-from metering.export.tables import batches, meters_of
-from metering.models import Reading
+from metering.export.tables import batches
+from metering.models import Reading, meters_of
 from metering.my_energy import days, quarter_hours
 
 PIECE_BYTES = 64 * 1024

@@ -10,7 +10,7 @@ from metering.day_totals import SUMMED
 from metering.export import tables
 from metering.export.formats import as_csv
 from metering.export.tables import Row, Table
-from metering.models import DayTotal
+from metering.models import DayTotal, meters_of
 from metering.periods import Period
 
 DAY_COLUMNS = ("day", "meter", "energy (Wh)", "exported (Wh)", "bridged (Wh)", "covered (s)")
@@ -28,7 +28,7 @@ def days(residence: Residence, until: dt.datetime) -> Iterator[bytes]:
 
 def _days(residence: Residence, until: dt.datetime) -> Iterator[Row]:
     today = until.astimezone(residence.building.zone).date()
-    for meter in tables.meters_of(residence):
+    for meter in meters_of(residence):
         totals = DayTotal.objects.of(residence).filter(meter=meter, date__lte=today).order_by("date")
         # A day is kept apart by the hours of its tariff.
         for date, energy, exported, bridged, covered in totals.values_list("date").annotate(*map(Sum, SUMMED)):

@@ -1,17 +1,20 @@
 """Mean and highest power over a time, and how many readings say so."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypedDict
 
 from django.db.models import Avg, Count, F, Max, Sum
 from django.db.models.query import QuerySet
 
 from accounts.access import Residence
-from metering.long_curve import days_of, is_by_days, mean_of_days, quarters_of
-from metering.models import Load, Reading
+from metering.long_curve import days_of, mean_of_days, quarters_of
+from metering.models import Load, Meter, Reading, meters_of
 from metering.models.load import quarter_start
-from metering.periods import Period
+from metering.periods import DAY, Period
+
+WEEK = 7 * DAY + DAY / 24
+"""Also one in which the clock is set back."""
 
 
 class Statistics(TypedDict):
@@ -31,20 +34,21 @@ def statistics(readings: QuerySet[Reading]) -> Statistics:
 def statistics_of(residence: Residence, period: Period) -> Statistics:
     """Of a household's time: from quarter hours, in whole watts, and from the readings after the newest of these.
 
-    By days where there are many: mean power is that of the time which is measured then, not of the readings.
+    From days for more than a week: mean power is that of the time which is measured then, not of the readings.
     """
-    if is_by_days(period):
+    if period.seconds > WEEK.total_seconds():
         return _of_days(residence, period)
-    loads = quarters_of(residence, period)
-    newest = dict(loads.values_list("meter").annotate(Max("quarter")))
-    parts = [statistics(Reading.objects.of(residence.during(*period)).exclude(meter__in=newest))]
-    for meter, quarter in newest.items():
-        # The newest quarter hour may lack what came since.
-        since = quarter_start(quarter)
-        settled = quarters_of(residence, Period(period.begin, since))
-        parts.append(_of_quarters(settled.filter(meter=meter)))
-        parts.append(statistics(Reading.objects.of(residence.during(since, period.end)).filter(meter=meter)))
-    return _together(parts)
+    return _together(part for meter in meters_of(residence) for part in _of_meter(residence, meter, period))
+
+
+def _of_meter(residence: Residence, meter: Meter, period: Period) -> Iterator[Statistics]:
+    newest = quarters_of(residence, period).filter(meter=meter).order_by("-quarter").values_list("quarter").first()
+    begin, end = period
+    if newest:
+        # It may lack what came since.
+        begin = max(begin, quarter_start(*newest))
+        yield _of_quarters(quarters_of(residence, Period(period.begin, begin)).filter(meter=meter))
+    yield statistics(Reading.objects.of(residence.during(begin, end)).filter(meter=meter))
 
 
 def _of_quarters(loads: QuerySet[Load]) -> Statistics:

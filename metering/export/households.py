@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from accounts.access import Residence
 from metering.export.green_button import Quarter, Series, green_button
-from metering.export.tables import meters_of, quarters_of
-from metering.models import Load, Meter
+from metering.export.tables import quarters_of
+from metering.models import Load, Meter, meters_of
 from metering.models.load import QUARTER, quarter_start
 from metering.periods import Period
 from metering.usage import ENOUGH

@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from accounts.access import Residence
-from metering.models import Load, Meter, Reading
+from metering.models import Load, Meter, Reading, meters_of
 from metering.models.load import quarter_of, quarter_start
 from metering.periods import By, Period
 from metering.usage import Subject, Usage, usage
@@ -117,11 +117,6 @@ def usage_rows(found: Usage, zone: Any) -> Iterator[Row]:
 def _plain(amount: Decimal) -> Decimal:
     """To a millionth, which no cent is lost by; exact sums have more digits than anybody wants."""
     return amount.quantize(Decimal("0.000001")).normalize() + 0
-
-
-def meters_of(residence: Residence) -> Iterable[Meter]:
-    """The apartment's meters, in the order in which they were installed."""
-    return Meter.objects.filter(apartment=residence.apartment).order_by("installed_at", "pk")
 
 
 def batches(rows: QuerySet[Any], key: str, fields: tuple[str, ...], *, named: bool = False) -> Iterator[list[Any]]:

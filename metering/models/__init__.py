@@ -2,7 +2,7 @@
 
 from metering.models.listener import JournalPage, ListenerState
 from metering.models.load import DayTotal, Load, LoadProgress, MonthTotal
-from metering.models.meter import Meter
+from metering.models.meter import Meter, meters_of
 from metering.models.reading import Reading
 from metering.models.rejected import RejectedMessage
 from metering.models.tariff import Band, Rate, Tariff, share_week
@@ -20,5 +20,6 @@ __all__ = [
     "Reading",
     "RejectedMessage",
     "Tariff",
+    "meters_of",
     "share_week",
 ]

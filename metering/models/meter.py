@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import Prefetch, Q, prefetch_related_objects
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history
 
+from accounts.access import Residence
 from accounts.models import Apartment, Building
 from accounts.models.history import History, past_states
 from accounts.text import refuse_hidden_in
@@ -181,3 +182,10 @@ class Meter(models.Model):
         if self.topic or not self.apartment:
             return self.topic
         return native_topic(self.building.slug, self.apartment.number)
+
+
+def meters_of(residence: Residence) -> list[Meter]:
+    """The meters of a household's apartment, in the order in which they were installed. Asked once for a residence."""
+    ordered = Prefetch("meters", queryset=Meter.objects.order_by("installed_at", "pk"))
+    prefetch_related_objects([residence.apartment], ordered)
+    return list(residence.apartment.meters.all())

@@ -10,7 +10,7 @@ from django.db.models import Q
 from accounts.access import Residence, Span
 from accounts.models import Building, User
 from metering.models.instant import InstantField
-from metering.models.meter import Meter
+from metering.models.meter import Meter, meters_of
 
 
 def _within(spans: tuple[Span, ...]) -> Q:
@@ -27,12 +27,11 @@ class ReadingQuerySet(models.QuerySet["Reading"]):
     def of(self, residence: Residence) -> Self:
         """A household's own time in its own apartment, and nothing else."""
         # Naming the meters lets the database seek in (meter, taken_at) instead of joining.
-        meters = list(Meter.objects.filter(apartment=residence.apartment).values_list("pk", flat=True))
-        return self.filter(_within(residence.spans), meter__in=meters)
+        return self.filter(_within(residence.spans), meter__in=meters_of(residence))
 
     def latest_of(self, residence: Residence) -> "Reading | None":
         """The newest reading a household may see: an index seek for each meter of its apartment."""
-        meters = list(Meter.objects.filter(apartment=residence.apartment))
+        meters = meters_of(residence)
         for span in residence.spans:
             own = self.filter(_within((span,)))
             newest = [own.filter(meter=meter).order_by("-taken_at").first() for meter in meters]

@@ -22,7 +22,7 @@ from metering.periods import DAY, By, Period
 from metering.statistics import statistics, statistics_of
 from metering.usage import Subject, combine, usage
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 COLUMNS = {
     "time": ("taken_at", "Time"),
     "voltage": ("voltage", "Voltage"),

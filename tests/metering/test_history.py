@@ -79,14 +79,14 @@ def test_a_second_click_turns_the_order_round(as_resident, readings):
 
 
 def test_pages_keep_the_choice(as_resident, meter):
-    for minutes in range(60):
+    for minutes in range(35):
         ReadingFactory(meter=meter, taken_at=BERLIN_NOON - dt.timedelta(minutes=minutes), current=minutes)
     first = as_resident.get("/history?sort=power")
-    assert (len(first.context["page"]), first.context["page"].paginator.num_pages) == (50, 2)
+    assert (len(first.context["page"]), first.context["page"].paginator.num_pages) == (25, 2)
     assert "?sort=power&amp;page=2" in first.content.decode()
     assert len(as_resident.get("/history?sort=power&page=2").context["page"]) == 10
-    assert first.context["statistics"]["number"] == 60
-    assert len(as_resident.get("/history?page=nonsense").context["page"]) == 50
+    assert first.context["statistics"]["number"] == 35
+    assert len(as_resident.get("/history?page=nonsense").context["page"]) == 25
 
 
 def test_empty_states_say_what_to_do(as_resident, meter):
