@@ -27,6 +27,7 @@ COARSEST = 1.0
 """kWh that a register may go on by at once: some show whole ones only."""
 STRONGEST_KW = 1000.0
 """No meter of a building passes more: what goes on faster was exchanged, or shows itself again after a restart."""
+FEW = 10
 WIDTH = 900_000_000
 """A quarter hour, in microseconds."""
 Window = tuple[int, int, float | None, float | None]
@@ -92,7 +93,7 @@ raw AS (
     SELECT w.meter, {t} AS t, r.power AS p, r.voltage AS v,
         CASE WHEN {t} = w.since THEN COALESCE(w.shown, r.energy_total) ELSE r.energy_total END AS e,
         CASE WHEN {t} = w.since THEN w.high END AS before
-    FROM windows w JOIN metering_reading r ON r.meter_id = w.meter AND r.taken_at >= {since}
+    FROM {readings}
 ),
 {followed},
 cuts AS MATERIALIZED (
@@ -151,9 +152,10 @@ ORDER BY s.meter, s.q
 # Meters that said what their register shows.
 _HEARD = """
 WITH windows(meter, since, high, shown) AS (VALUES {windows})
-SELECT w.meter FROM windows w WHERE EXISTS (
+SELECT w.meter FROM windows w WHERE (
     SELECT 1 FROM metering_reading r WHERE r.meter_id = w.meter AND r.taken_at >= {since} AND r.energy_total IS NOT NULL
-)
+    LIMIT 1
+) IS NOT NULL
 """
 
 # Where to begin: the last reading before that quarter hour, else the first one in it. The load of the quarter hour
@@ -176,6 +178,15 @@ WITH asked(meter, instant) AS (VALUES {asked})
 SELECT meter, (SELECT {t} FROM metering_reading r WHERE r.meter_id = meter AND r.taken_at < {since}
     ORDER BY r.taken_at DESC LIMIT 1) FROM asked
 """
+
+# A seek for each meter. PostgreSQL, which cannot know how few readings there are since then, would read all of them:
+# it may only look into the inner statement, as OFFSET 0 keeps the two apart.
+_SEEKS = {
+    "sqlite": "windows w JOIN metering_reading r ON r.meter_id = w.meter AND r.taken_at >= {since}",
+    "postgresql": """windows w CROSS JOIN LATERAL (
+        SELECT * FROM metering_reading r WHERE r.meter_id = w.meter AND r.taken_at >= {since} OFFSET 0
+    ) r""",
+}
 
 _DIALECTS = {
     "sqlite": {
@@ -234,7 +245,8 @@ def derive(windows: Sequence[Window]) -> Iterator[Load]:
 
     The one in whose midst a window begins lacks what came before.
     """
-    counting = _with_register(windows)
+    # To ask takes longer than it saves, where there are few.
+    counting = _with_register(windows) if len(windows) > FEW else {window[0] for window in windows}
     for followed, some in (
         (_BY_REGISTER, [window for window in windows if window[0] in counting]),
         (_BY_POWER, [window for window in windows if window[0] not in counting]),
@@ -253,9 +265,11 @@ def _with_register(windows: Sequence[Window]) -> set[int]:
 
 def _rows(template: str, windows: Sequence[Window]) -> Iterator[Any]:
     dialect = _DIALECTS[connection.vendor]
+    since = dialect["instant"].format("w.since")
     statement = template.format(
         t=dialect["microseconds"].format("r.taken_at"),
-        since=dialect["instant"].format("w.since"),
+        since=since,
+        readings=_SEEKS[connection.vendor].format(since=since),
         least=dialect["least"],
         greatest=dialect["greatest"],
         windows=", ".join([dialect["window"]] * len(windows)),
