@@ -4,6 +4,7 @@
 the path of a file that holds it.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,6 @@ INSTALLED_APPS = [
     "crispy_forms",
     "crispy_bootstrap5",
     "csp",
-    "ninja",
     "servestatic",
     "simple_history",
     "accounts",
@@ -138,7 +138,9 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
 STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))()
-STATICFILES_DIRS = [BASE_DIR / "static"]
+# Of ninja only its scripts: as an installed app every command would load it.
+NINJA = Path(find_spec("ninja").submodule_search_locations[0])  # type: ignore[union-attr,index]
+STATICFILES_DIRS = [BASE_DIR / "static", ("ninja", NINJA / "static/ninja")]
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.FileSystemFinder",
     "django.contrib.staticfiles.finders.AppDirectoriesFinder",

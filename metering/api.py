@@ -7,13 +7,13 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Body, Field, NinjaAPI, Query, Schema, Status
-from ninja.openapi.docs import Swagger
 from ninja.parser import Parser
 from ninja.security import django_auth
 from pydantic import BaseModel
 
 from accounts.access import load_residence, user_of
 from accounts.text import HIDDEN
+from metering.api_docs import ApiDocs
 from metering.api_energy import Day
 from metering.api_energy import router as energy_router
 from metering.api_problems import READ_PROBLEMS, InvalidOut, ProblemOut
@@ -38,7 +38,7 @@ api = NinjaAPI(
     description="Electricity of your own apartment. Log in first; a POST needs the CSRF token in X-CSRFToken.",
     auth=django_auth,
     # Else its page shows this site's address to validator.swagger.io.
-    docs=Swagger(settings={"validatorUrl": None}),
+    docs=ApiDocs(settings={"validatorUrl": None}),
     docs_decorator=login_required,
     urls_namespace="api",
 )

@@ -26,6 +26,8 @@ class Command(BaseCommand):
         "Derive energy from new readings. Delete readings past READING_RETENTION_DAYS, except saved ones and the "
         "newest of each meter, and what is kept about people past its time."
     )
+    # Those of the pages would take half of the time that a start takes.
+    requires_system_checks: list[str] = ["retention"]
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--every", type=float, metavar="SECONDS", help="go on, with this pause")

@@ -1,0 +1,20 @@
+"""The page that describes the API."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from ninja import NinjaAPI
+from ninja.openapi.docs import Swagger
+
+
+class ApiDocs(Swagger):
+    """Swagger's page from our own server: ninja's asks another one where it is no installed app.
+
+    It is none, since every command would then load it, and pydantic, before it does anything.
+    """
+
+    def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
+        """The page, which brings a CSRF token for requests that are tried out."""
+        settings = self.settings | {"url": self.get_openapi_url(api, kwargs)}
+        return render(request, "metering/api_docs.html", {"api": api, "settings": settings})
