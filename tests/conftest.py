@@ -35,16 +35,19 @@ def pytest_configure() -> None:
     settings.MIDDLEWARE.remove("servestatic.middleware.ServeStaticMiddleware")
 
 
-ONE_SERVER = {"tests/browser/test_csp.py", "tests/deploy/test_web_limits.py", "tests/test_headers.py"}
-"""Modules whose tests share a web server, which takes seconds to start."""
+TOGETHER = {
+    "tests/browser/test_csp.py", "tests/deploy/test_web_limits.py", "tests/metering/test_plans.py",
+    "tests/test_headers.py", "tests/walls/test_admin.py", "tests/walls/test_managers.py", "tests/walls/test_urls.py",
+}  # fmt: skip
+"""Modules whose tests share what takes long to make: a web server, or a house full of people."""
 
 
 class Scheduling(LoadScopeScheduling):
-    """Each test to the next worker that is free, in order; those that share a server all to one."""
+    """Each test to the next worker that is free, in order; those that share something all to one."""
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
-        return module if module in ONE_SERVER else nodeid
+        return module if module in TOGETHER else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
@@ -75,7 +78,7 @@ def turn_of(item: pytest.Item) -> int:
     Of the others, and of these, those first that keep one worker busy for long.
     """
     module = item.nodeid.partition("::")[0]
-    return 2 * module.startswith("tests/browser") + (module not in ONE_SERVER)
+    return 2 * module.startswith("tests/browser") + (module not in TOGETHER)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Building
 from metering.loads import derive_new
 from metering.models import Meter, Reading
-from tests.factories import ApartmentFactory, TariffFactory
+from tests.factories import ApartmentFactory, BuildingFactory, TariffFactory
+from tests.shared_rows import kept_for_a_module
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
@@ -21,14 +22,15 @@ NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
 LARGE = ("metering_reading", "metering_load", "metering_daytotal", "r", "l")
 
 
-@pytest.fixture(autouse=True)
-def house(building, meter, tenancy):
-    """Enough rows for SQLite to know what is large."""
-    with time_machine.travel(NOW, tick=False):
+@pytest.fixture(autouse=True, scope="module")
+def house(django_db_setup, django_db_blocker):
+    """Enough rows for SQLite to know what is large: of ten apartments, three days."""
+    with kept_for_a_module(django_db_blocker), time_machine.travel(NOW, tick=False):
         cache.clear()
+        building = BuildingFactory(slug="house", timezone="Europe/Berlin")
         TariffFactory(building=building, rates={"Day": ("0.4", "06:00-22:00"), "Night": ("0.2", "")})
-        meters = [meter, *Meter.objects.ensure_native([ApartmentFactory(building=building) for _ in range(9)])]
-        for each in meters:
+        homes = [ApartmentFactory(building=building, number=str(number)) for number in range(101, 111)]
+        for each in Meter.objects.ensure_native(homes):
             Reading.objects.bulk_create(
                 Reading(meter=each, taken_at=NOW - dt.timedelta(minutes=5 * n), voltage=230, current=1, power=230)
                 for n in range(3 * 288)
@@ -36,7 +38,27 @@ def house(building, meter, tenancy):
         sum(derive_new())
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
-        yield
+        yield building
+
+
+@pytest.fixture
+def building(house, db):
+    return house
+
+
+@pytest.fixture
+def apartment(building):
+    return building.apartments.get(number="101")
+
+
+@pytest.fixture
+def meter(apartment):
+    return apartment.meters.get()
+
+
+@pytest.fixture(autouse=True)
+def now(time_machine):
+    time_machine.move_to(NOW, tick=False)
 
 
 def scans(asked):

@@ -6,6 +6,7 @@ also lives in the other building with `stranger`; `pending` asked to join 102.
 """
 
 import datetime as dt
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +101,14 @@ class Cast:
     apartments: dict[str, Apartment] = field(default_factory=dict)
     tenancies: dict[str, Tenancy] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
+
+    def copy(self) -> "Cast":
+        """The same people, who have the same objects in common; with clients of their own."""
+        others = {}
+        for client in self.clients.values():
+            others[id(client)] = Client()
+            others[id(client)].cookies = deepcopy(client.cookies)
+        return deepcopy(self, others)
 
 
 def gather() -> Cast:

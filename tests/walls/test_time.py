@@ -12,6 +12,7 @@ from metering.loads import derive_new
 from metering.models import DayTotal, Load, Meter, Reading
 from tests.factories import ApartmentFactory, BuildingFactory, ReadingFactory, TenancyFactory, UserFactory
 from tests.fakes import NOON
+from tests.walls.cast import gather
 
 MICROSECOND = dt.timedelta(microseconds=1)
 DAY = dt.timedelta(days=1)
@@ -45,6 +46,12 @@ def flat(db):
     apartment = ApartmentFactory(building=BuildingFactory(slug="house"), number="101")
     Meter.objects.ensure_native([apartment])
     return apartment
+
+
+@pytest.fixture
+def cast(db):
+    """Of this test alone: other ones here have houses of their own."""
+    return gather()
 
 
 def measure(flat, *instants, saved=True):
