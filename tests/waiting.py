@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], what: str, timeout: float = 20.0) -> T:
+def wait_for(condition: Callable[[], T], what: str, timeout: float = 60.0) -> T:
     """The condition's value once it is true; fails with `what` where it never is."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
