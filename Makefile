@@ -4,7 +4,7 @@ PY := .venv/bin/python
 .DEFAULT_GOAL := help
 # Tests start Riser's commands hundreds of times: compiled once, wherever the shell says otherwise.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup run test test-faults bench lint format lock
+.PHONY: help setup run test test-faults bench screenshots lint format lock
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +38,12 @@ bench: ## Measure, against limits and peers: one table, in about half an hour
 	@sh scripts/setup.sh dev
 	@sh scripts/test_parts.sh
 	@sh scripts/bench_peers.sh
-	@for name in table drain steady growth housekeep admin_readings logins years; do $(PY) -m benchmarks.$$name; done
+	@for name in table drain steady growth housekeep admin_readings logins live years; do $(PY) -m benchmarks.$$name; done
+
+screenshots: ## Render every page of the demo into screenshots/, to be looked at
+	@sh scripts/setup.sh dev
+	@sh scripts/test_parts.sh
+	@$(PY) -m scripts.screenshots
 
 lint: ## Style, types and templates
 	@sh scripts/setup.sh dev

@@ -22,6 +22,10 @@ class Span:
     since: dt.datetime
     until: dt.datetime | None
 
+    def covers(self, instant: dt.datetime) -> bool:
+        """Whether that instant lies in it."""
+        return self.since <= instant and (self.until is None or instant < self.until)
+
 
 @dataclass(frozen=True)
 class Residence:
@@ -56,6 +60,10 @@ class Residence:
         # One bound for each side: with two lower ones SQLite seeks by either, and steps over the rest.
         times = ((max(span.since, begin), min(span.until or end, end)) for span in self.spans)
         return replace(self, spans=tuple(Span(since, until) for since, until in times if since < until))
+
+    def covers(self, instant: dt.datetime) -> bool:
+        """Whether that instant is their own."""
+        return any(span.covers(instant) for span in self.spans)
 
     @classmethod
     def of(cls, newest: Tenancy, *earlier: Tenancy) -> "Residence":

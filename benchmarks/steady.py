@@ -64,7 +64,7 @@ def _wait_until_listening(database: Path) -> None:
 def _measure(pid: int, port: int, database: Path) -> dict[str, float]:
     published: list[float] = []
     seen: dict[int, float] = {}
-    cpu, began = _cpu_seconds(pid), time.perf_counter()
+    cpu, began = cpu_seconds(pid), time.perf_counter()
     with stage.publisher(port) as meters, contextlib.closing(sqlite3.connect(database)) as connection:
         last = 0
         while len(seen) < RATE * SECONDS:
@@ -79,22 +79,24 @@ def _measure(pid: int, port: int, database: Path) -> dict[str, float]:
             for row_id, current in rows:
                 seen[round(current * 1000)], last = now, row_id
             time.sleep(0.001)
-        took, used = time.perf_counter() - began, _cpu_seconds(pid) - cpu
+        took, used = time.perf_counter() - began, cpu_seconds(pid) - cpu
     delays = sorted(1000 * (seen[number] - published[number]) for number in range(len(published)))
     return {
         "p50": delays[len(delays) // 2],
         "p99": delays[len(delays) * 99 // 100],
         "cpu": used / took,
-        "memory": _peak_mib(pid),
+        "memory": peak_mib(pid),
     }
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
-def _peak_mib(pid: int) -> float:
+def peak_mib(pid: int) -> float:
+    """The most memory that a process had."""
     (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 

@@ -1,12 +1,13 @@
 """Energy and money as JSON, in the same figures as the pages."""
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema, Status
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from accounts.access import load_residence
 from accounts.models import plausible_date
@@ -28,7 +29,14 @@ def _plausible(date: dt.date) -> dt.date:
     return within
 
 
-Day = Annotated[dt.date, AfterValidator(_plausible)]
+def _written(date: object) -> object:
+    """Numbers would pass for Unix seconds."""
+    if isinstance(date, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", date, re.ASCII):
+        raise ValueError("This is no date, such as 2026-11-25.")
+    return date
+
+
+Day = Annotated[dt.date, BeforeValidator(_written), AfterValidator(_plausible)]
 
 
 class CostOut(Schema):

@@ -18,13 +18,13 @@ from accounts.trace import belonged_since, forget_tenancy
 from metering.models import DayTotal, Load, Meter, Reading, RejectedMessage
 from metering.models.instant import EPOCH, LATEST
 from metering.models.load import quarter_of
+from metering.models.reading import NOT_SAVED
 from metering.month_totals import hold, sum_month
 from metering.periods import By, next_begin
 from metering.retention import Chunk
 
 INVITATIONS_KEPT = dt.timedelta(days=365)
 UNCONFIRMED_KEPT = dt.timedelta(days=30)
-NOT_SAVED = {"saved_at": None, "saved_by": None, "note": ""}
 
 
 def months_before(date: dt.date, months: int) -> dt.date:

@@ -7,6 +7,7 @@ from metering.usage import Cost
 
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
 CENT = Decimal("0.01")
+UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def figure(value: float | None) -> str:
@@ -37,3 +38,17 @@ def costs(found: Sequence[Cost]) -> str:
 def per_cent(share: float | None) -> str:
     """A share as whole per cent, rounded down: 100 % is all of it."""
     return "–" if share is None else f"{int(share * 100)} %"
+
+
+def whole_watts(value: float | None) -> str:
+    """Power such as 85 W and 1.2 kW; a dash for None."""
+    if value is None:
+        return "–"
+    return f"{value / 1000:.1f} kW" if abs(value) >= 999.5 else f"{value:.0f} W"
+
+
+def duration(seconds: float) -> str:
+    """In the largest unit that fits, such as 12 seconds, 3 minutes, 2 hours and 5 days."""
+    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), UNITS[-1])
+    number = int(seconds // size)
+    return f"{number} {unit}{'' if number == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 from accounts.access import Residence
 from metering.models import Reading
@@ -18,16 +19,35 @@ class PowerData:
     age_seconds: float | None
     status: Status
 
+    def as_json(self) -> dict[str, Any]:
+        """The contract's fields."""
+        reading = self.reading
+        return {
+            "apartment": self.apartment,
+            "floor": self.floor,
+            "voltage": reading.voltage if reading else None,
+            "current": reading.current if reading else None,
+            "power": round(reading.power, 3) if reading else None,
+            "timestamp": iso_utc(reading.taken_at) if reading else None,
+            "age_seconds": None if self.age_seconds is None else round(self.age_seconds, 1),
+            "status": self.status.as_json(),
+        }
+
 
 def power_data(residence: Residence, now: dt.datetime) -> PowerData:
     """What a household may see of its apartment at this moment."""
     latest = Reading.objects.latest_of(residence)
+    return data_of(residence, latest, now, status_for(latest, now))
+
+
+def data_of(residence: Residence, reading: Reading | None, now: dt.datetime, status: Status) -> PowerData:
+    """The same of this reading, which is the household's own."""
     return PowerData(
         apartment=residence.apartment.number,
         floor=residence.apartment.floor,
-        reading=latest,
-        age_seconds=age_of(latest, now) if latest else None,
-        status=status_for(latest, now),
+        reading=reading,
+        age_seconds=age_of(reading, now) if reading else None,
+        status=status,
     )
 
 

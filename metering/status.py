@@ -21,6 +21,10 @@ class Status:
     broker: BrokerLamp
     meter: MeterLamp
 
+    def as_json(self) -> dict[str, str]:
+        """The contract's fields."""
+        return {"listener": self.listener, "broker": self.broker, "meter": self.meter}
+
 
 def age_of(reading: Reading, now: dt.datetime) -> float:
     """Seconds since it was measured; 0 where the meter's clock runs ahead."""
@@ -29,20 +33,24 @@ def age_of(reading: Reading, now: dt.datetime) -> float:
 
 
 def status_for(latest: Reading | None, now: dt.datetime) -> Status:
-    """The lamps for an apartment whose latest reading is this one.
+    """The lamps for an apartment whose latest reading is this one."""
+    listener, broker = listener_lamps()
+    return Status(listener, broker, meter_lamp(latest, now))
+
+
+def listener_lamps() -> tuple[ListenerLamp, BrokerLamp]:
+    """The lamps that are the same for all apartments.
 
     With several listeners one that is up is enough, and the broker counts as connected where one
     that is up reaches it: a listener that is down does not know.
     """
     up = [listener for listener in ListenerState.objects.all() if listener.is_up]
-    return Status(
-        listener="up" if up else "down",
-        broker="connected" if any(listener.broker_connected for listener in up) else "disconnected",
-        meter=_meter_lamp(latest, now),
-    )
+    connected = any(listener.broker_connected for listener in up)
+    return "up" if up else "down", "connected" if connected else "disconnected"
 
 
-def _meter_lamp(latest: Reading | None, now: dt.datetime) -> MeterLamp:
+def meter_lamp(latest: Reading | None, now: dt.datetime) -> MeterLamp:
+    """The lamp of an apartment whose latest reading is this one."""
     if latest is None:
         return "silent"
     age = age_of(latest, now)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import SyncToAsync, sync_to_async
 from django.conf import settings
 from django.db import connections
 from django.test import Client
@@ -16,6 +16,8 @@ from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadScopeScheduling
 
 from accounts.models import Apartment, Building, Tenancy, User
+from metering.live.commits import Commits
+from metering.live.watcher import watcher
 from metering.models import Meter
 from tests.broker import Broker
 from tests.databases import new_template
@@ -110,8 +112,12 @@ def installation(tmp_path: Path, templates: Templates, broker: Broker) -> Iterat
 
 
 @pytest.fixture
-def in_event_loop(transactional_db: None) -> Callable[[Coroutine[Any, Any, T]], T]:
+def in_event_loop(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[Coroutine[Any, Any, T]], T]:
     """Runs a coroutine to its end."""
+    # SQLite's database in memory takes no reader while somebody writes: here both use one thread.
+    monkeypatch.setattr(watcher, "thread", SyncToAsync.single_thread_executor)
+    # And one connection, which counts the commits of others only.
+    monkeypatch.setattr(Commits, "happened", lambda self: True)
 
     def run(coroutine: Coroutine[Any, Any, T]) -> T:
         try:

@@ -31,6 +31,7 @@ FORBIDDEN = {
     "metering.ingest.vigilance": PURE,
     "metering.canary": ("django", "accounts", "metering.models", "metering.doctor"),
     "metering.live": ("metering.views", "metering.api", "metering.admin"),
+    "metering.live.events": PURE,
     "metering.curve": ("metering.views", "metering.api", "metering.admin"),
     "metering.lookback": ("metering.views", "metering.api", "metering.admin"),
     "metering.status": ("metering.views", "metering.api", "metering.admin"),

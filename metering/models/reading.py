@@ -12,6 +12,9 @@ from accounts.models import Building, User
 from metering.models.instant import InstantField
 from metering.models.meter import Meter, meters_of
 
+NOT_SAVED = {"saved_at": None, "saved_by": None, "note": ""}
+"""What a reading says that nobody keeps."""
+
 
 def _within(spans: tuple[Span, ...]) -> Q:
     """Taken in one of these spans of time."""

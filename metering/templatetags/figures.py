@@ -10,7 +10,14 @@ from django.utils.safestring import SafeString
 from metering import figures
 
 register = template.Library()
-for make in (figures.figure, figures.kilowatt_hours, figures.costs, figures.per_cent):
+for make in (
+    figures.figure,
+    figures.kilowatt_hours,
+    figures.whole_watts,
+    figures.costs,
+    figures.per_cent,
+    figures.duration,
+):
     register.filter(make.__name__, make)
 
 

@@ -1,5 +1,6 @@
 """The live dashboard."""
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -8,8 +9,8 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import find_residence, user_of
 from accounts.models import JoinRequest, Tenancy
-from metering.api import as_json
 from metering.comparison import compare
+from metering.highlights import highlights
 from metering.overview import overview
 from metering.periods import DAY
 from metering.power_data import power_data
@@ -26,10 +27,12 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     data = power_data(residence, now)
     context = {
         "data": data,
-        "json": as_json(data),
+        "json": data.as_json(),
         "today": today,
         "midnight": residence.building.midnight(today),
         "tomorrow": residence.building.midnight(today + DAY),
+        "gap": settings.MAX_GAP_SECONDS,
+        "highlights": highlights(residence, now),
         "energy": overview(residence, now),
         "comparison": None if residence.has_ended else compare(residence, today),
     }

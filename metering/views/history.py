@@ -20,6 +20,7 @@ from metering.lookback import own_time
 from metering.models import Reading
 from metering.periods import DAY, By, Period
 from metering.statistics import statistics, statistics_of
+from metering.stretch import KINDS, Stretch, around
 from metering.usage import Subject, combine, usage
 
 PAGE_SIZE = 25
@@ -93,6 +94,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "saved_only": saved_only,
         "first": first,
         "last": last,
+        "beside": None if saved_only else _beside(residence, first, last),
         "since": form["since"].value() or first,
         "until": form["until"].value() or last,
         "statistics": power,
@@ -101,11 +103,37 @@ def history(request: HttpRequest) -> HttpResponse:
         "columns": _columns(request, sort),
         "page": paginator.get_page(request.GET.get("page")),
         "query": _query(request, page=None),
+        "has_hours": by == By.DAY and any(day.energy for day in energy),
         "has_curve": not saved_only and power["number"] > 0,
         "downloads": DOWNLOADS,
         "dates": urlencode({name: date.isoformat() for name, date in (("since", first), ("until", last)) if date}),
     }
     return render(request, "metering/history.html", context)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Where one may go from the days that are shown. None where the household's own time ends."""
+
+    shown: Stretch
+    before: Stretch | None
+    after: Stretch | None
+    kinds: list[tuple[str, Stretch, bool]]
+    """Day, week, month, year around the last of the days: the name, what to show, and whether that is shown."""
+
+
+def _beside(residence: Residence, first: dt.date | None, last: dt.date | None) -> Beside | None:
+    if first is None or last is None:
+        return None
+    shown, newest = Stretch(first, last), _last_day(residence)
+    oldest = residence.since.astimezone(residence.building.zone).date()
+    middle = max(min(last, newest), oldest)
+    return Beside(
+        shown,
+        before=shown.before if shown.before.last >= oldest else None,
+        after=shown.after if shown.after.first <= newest else None,
+        kinds=[(by.capitalize(), around(by, middle), by == shown.kind) for by in KINDS],
+    )
 
 
 def _last_day(residence: Residence) -> dt.date:

@@ -1,13 +1,17 @@
 // The curve of power over time: the mean of each step as a line, its highest value as a shade above.
 (() => {
   const AGAIN_MS = 30_000;
+  const SHORTEST_SECONDS = 60;
   const element = document.getElementById("curve");
   if (!element) return;
   const { zone, begin, end, url } = element.dataset;
   const peakText = document.getElementById("peak");
+  const whole = document.getElementById("whole");
   const emptyText = document.getElementById("curve-empty");
-  let data = { step: 0, times: [], mean: [], peak: [] };
+  let data = { step: 0, times: [], mean: [], peak: [], saved: [] };
   let chart = null;
+  let timer = 0;
+  let shown = url;
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -22,6 +26,29 @@
       return step >= 86400 || (newDay && !begin) ? day(split) : hour(split);
     });
 
+  // Drawn over with a finger or a mouse: that part alone, as fine as it is known.
+  function zoom(plot) {
+    const { left, width } = plot.select;
+    const [first, last] = [left, left + width].map((x) => Math.round(plot.posToVal(x, "x")));
+    if (last - first >= SHORTEST_SECONDS) show(`${url}${url.includes("?") ? "&" : "?"}begin=${first}&end=${last}`);
+  }
+
+  function show(address) {
+    shown = address;
+    whole?.toggleAttribute("hidden", shown === url);
+    refresh();
+  }
+
+  // A star where a reading was saved.
+  function mark(plot) {
+    plot.ctx.fillStyle = colour("--riser-star");
+    plot.ctx.font = `${14 * devicePixelRatio}px system-ui`;
+    plot.ctx.textAlign = "center";
+    for (const { time, power } of data.saved) {
+      plot.ctx.fillText("★", plot.valToPos(time, "x", true), plot.valToPos(power, "y", true) - 4 * devicePixelRatio);
+    }
+  }
+
   function options() {
     const axis = { stroke: colour("--riser-axis"), grid: { stroke: colour("--riser-grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     return {
@@ -29,7 +56,8 @@
       height: element.clientWidth < 500 ? 190 : 260,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
       legend: { show: false },
-      cursor: { drag: { x: false, y: false }, points: { show: false } },
+      cursor: { drag: { x: !begin, y: false, setScale: false }, points: { show: false } },
+      hooks: { draw: [mark], setSelect: [zoom] },
       scales: {
         x: { range: (_, low, high) => (begin ? [Number(begin), Number(end)] : [low, high]) },
         y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 100) * 1.06] },
@@ -54,7 +82,8 @@
     const highest = Math.max(...known);
     const at = data.times[data.peak.indexOf(highest)];
     const words = `Highest: ${Riser.figure(highest)} W ${data.step > 60 ? "around" : "at"} ${begin ? "" : `${day(at)}, `}${hour(at)}`;
-    peakText.textContent = words;
+    // Of today the server said it to the second, and readings go on from there.
+    if (!("power" in peakText.dataset)) peakText.textContent = words;
     element.setAttribute("aria-label", `Power over time. ${words}.`);
   }
 
@@ -66,17 +95,25 @@
   }
 
   async function refresh() {
-    const answer = await fetch(url, { cache: "no-store", headers: { Accept: "application/json" } }).catch(() => null);
+    // The next day has a page of its own.
+    if (end && Date.now() / 1000 > end && "follow" in element.dataset) return location.reload();
+    const answer = await fetch(shown, { cache: "no-store", headers: { Accept: "application/json" } }).catch(() => null);
     // Without an answer the old curve stays, and another attempt is made.
-    if (!answer?.ok) return setTimeout(refresh, AGAIN_MS);
-    data = await answer.json();
-    draw();
-    if ("follow" in element.dataset) setTimeout(refresh, AGAIN_MS);
+    if (answer?.ok) {
+      data = await answer.json();
+      draw();
+    }
+    clearTimeout(timer);
+    if (!answer?.ok || "follow" in element.dataset) timer = setTimeout(refresh, AGAIN_MS);
   }
 
   new ResizeObserver(() => {
     if (chart && chart.width !== element.clientWidth) draw();
   }).observe(element.parentElement);
   document.documentElement.addEventListener("themechange", draw);
+  document.addEventListener("saved", refresh);
+  document.addEventListener("reading", () => data.times.length || refresh());
+  element.addEventListener("dblclick", () => show(url));
+  whole?.addEventListener("click", () => show(url));
   refresh();
 })();

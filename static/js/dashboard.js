@@ -1,80 +1,86 @@
-// Keeps the figures and lamps fresh without reloading the page, and saves readings.
+// Keeps figures and lamps as fresh as the readings.
 (() => {
-  const EVERY_MS = 2000;
   const now = document.getElementById("now");
   const measured = document.getElementById("measured");
+  const factor = document.getElementById("factor");
+  const peak = document.getElementById("peak");
   const offline = document.getElementById("offline");
-  const save = document.getElementById("save");
-  const saved = document.getElementById("saved");
-  const zone = now.dataset.zone;
+  const save = document.querySelector("#save button");
+  const { zone, stream, url } = now.dataset;
+  let shown = JSON.parse(document.getElementById("power-data").textContent);
+  let shownAt = performance.now();
 
   function show(data) {
-    for (const name of ["voltage", "current", "power"]) {
+    // One that came late is for the curve only.
+    if (shown.timestamp && data.timestamp < shown.timestamp) return showLamps(data.status);
+    [shown, shownAt] = [data, performance.now()];
+    // Only the stream tells it.
+    factor.hidden = typeof data.power_factor !== "number";
+    for (const name of ["voltage", "current", "power", "power_factor"]) {
       const figure = now.querySelector(`[data-figure=${name}]`);
       figure.textContent = Riser.figure(data[name]);
       figure.classList.toggle("long", figure.textContent.length > 7);
     }
-    for (const [name, state] of Object.entries(data.status)) {
+    save.disabled = data.timestamp === null;
+    if (data.timestamp) raisePeak(data);
+    showLamps(data.status);
+  }
+
+  function raisePeak({ power, timestamp }) {
+    const taken = new Date(timestamp);
+    const known = peak.dataset.power === "" ? -Infinity : Number(peak.dataset.power);
+    if (power <= known || Riser.day(taken, zone) !== Riser.day(new Date(), zone)) return;
+    peak.dataset.power = power;
+    const when = Riser.time(taken, zone).slice(0, 5);
+    peak.textContent = peak.dataset.words.replace("{power}", Riser.figure(power)).replace("{when}", when);
+  }
+
+  function showLamps(status) {
+    shown.status = status;
+    for (const [name, state] of Object.entries(status)) {
       const lamp = now.querySelector(`[data-lamp=${name}]`);
+      if (lamp.dataset.state === state) continue;
       lamp.dataset.state = state;
       const words = lamp.querySelector(".word");
       words.textContent = words.dataset[state];
     }
-    now.dataset.meter = data.status.meter;
-    save.querySelector("button").disabled = data.timestamp === null;
-    if (data.timestamp) describeTime(new Date(data.timestamp), data);
+    now.dataset.meter = status.meter;
+    describeTime();
   }
 
-  function describeTime(taken, data) {
+  function describeTime() {
+    if (!shown.timestamp) return;
+    const taken = new Date(shown.timestamp);
+    const age = shown.age_seconds + (performance.now() - shownAt) / 1000;
     const today = Riser.day(new Date(), zone) === Riser.day(taken, zone);
     const when = `${today ? "" : `${Riser.day(taken, zone)}, `}${Riser.time(taken, zone)}`;
-    const silent = `No reading for ${Riser.duration(data.age_seconds)}: this was measured ${when}`;
-    measured.textContent = data.status.meter === "live" ? `Measured ${when}, ${Riser.ago(data.age_seconds)}` : silent;
+    const words = shown.status.meter === "live" ? measured.dataset.live : measured.dataset.silent;
+    const figures = { ago: Riser.ago(age), duration: Riser.duration(age), power: `${Riser.figure(shown.power)} W`, when };
+    measured.textContent = words.replace(/\{(\w+)\}/g, (_, name) => figures[name]);
   }
 
-  async function latest() {
-    const answer = await fetch(now.dataset.url, { cache: "no-store", headers: { Accept: "application/json" }, signal: AbortSignal.timeout(5000) });
-    // The session ended or the apartment is no longer ours: the server knows which page comes next.
-    if ([401, 403, 404].includes(answer.status)) location.reload();
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    return answer.json();
-  }
-
-  async function poll() {
-    const data = await latest().catch(() => null);
-    offline.hidden = data !== null;
-    now.classList.toggle("old", data === null);
-    if (data) show(data);
-    setTimeout(poll, EVERY_MS);
-  }
-
-  save.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = save.querySelector("button");
-    button.disabled = true;
-    saved.textContent = "";
-    try {
-      const answer = await fetch(save.action, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "X-CSRFToken": save.elements.csrfmiddlewaretoken.value },
-        body: JSON.stringify({ note: save.elements.note.value }),
-      });
-      const result = await answer.json();
-      if (answer.status === 201) {
-        saved.textContent = `Saved ${Riser.figure(result.power)} W of ${Riser.time(new Date(result.timestamp), zone)}.`;
-        save.reset();
-      } else {
-        saved.textContent = typeof result.detail === "string" ? `Not saved. ${result.detail}` : "Not saved. The note is too long or holds an invisible character.";
-      }
-    } catch {
-      saved.textContent = "Not saved: no connection to Riser. Try again.";
-    }
-    button.disabled = false;
+  showLamps(shown.status);
+  setInterval(describeTime, 1000);
+  // Of a past that is over nothing new comes.
+  if (!stream) return;
+  Riser.follow({
+    stream,
+    url,
+    on: {
+      reading(data) {
+        show(data);
+        if (data.timestamp) document.dispatchEvent(new CustomEvent("reading", { detail: data }));
+      },
+      status: showLamps,
+      missed: () => document.dispatchEvent(new CustomEvent("missed")),
+      here() {
+        offline.hidden = true;
+        now.classList.remove("old");
+      },
+      gone() {
+        offline.hidden = false;
+        now.classList.add("old");
+      },
+    },
   });
-
-  // New readings arrive over the stream at once; where streams are blocked, polling shows them a little later.
-  new EventSource(now.dataset.stream).addEventListener("reading", (event) => show(JSON.parse(event.data)));
-
-  show(JSON.parse(document.getElementById("power-data").textContent));
-  setTimeout(poll, EVERY_MS);
 })();

@@ -102,7 +102,7 @@ def test_pages_for_everybody(page, house, site):
 
 def test_pages_of_a_resident(page, house, site, filled, broker):
     log_in(page, site, "resident@example.org")
-    expect(page.locator(".uplot canvas")).to_be_visible()
+    expect(page.locator("#curve canvas")).to_be_visible()
     broker.publish(TOPIC, '{"voltage": 231.25, "current": 2.3}')
     expect(page.locator("[data-figure=voltage]")).to_have_text("231.25")
     page.get_by_label("Note").fill("Oven")
@@ -116,7 +116,7 @@ def test_pages_of_a_resident(page, house, site, filled, broker):
         page.wait_for_load_state()
         assert page.evaluate("window.refused") == [], path
     page.goto(f"{site}/history")
-    expect(page.locator(".uplot canvas")).to_be_visible()
+    expect(page.locator("#curve canvas")).to_be_visible()
     page.goto(f"{site}/account/two-factor/set-up")
     page.get_by_label("Password").fill(PASSWORD)
     page.locator("main button[type=submit]").click()

@@ -173,6 +173,50 @@ class TestSaveReading:
         assert self.save(Client()).status_code == 401
 
 
+class TestUndo:
+    def save(self, client, note=""):
+        return client.post("/api/save-reading", {"note": note}, content_type="application/json").json()
+
+    def test_what_was_saved_is_a_reading_like_others_again(self, now, as_resident, meter):
+        reading = ReadingFactory(meter=meter, taken_at=TAKEN)
+        saved = self.save(as_resident, "Oven")
+        assert as_resident.delete(f"/api/saved-readings/{saved['id']}").status_code == 204
+        reading.refresh_from_db()
+        assert (reading.saved_at, reading.saved_by, reading.note) == (None, None, "")
+
+    def test_what_is_not_saved_by_the_household_is_not_found(self, now, as_resident, as_neighbour, neighbour, meter):
+        reading = ReadingFactory(meter=meter, taken_at=TAKEN)
+        assert as_resident.delete(f"/api/saved-readings/{reading.pk}").status_code == 404
+        saved = self.save(as_resident, "Oven")
+        for number in (saved["id"], 0, -1, 10**30):
+            assert as_neighbour.delete(f"/api/saved-readings/{number}").status_code == 404
+        reading.refresh_from_db()
+        assert reading.note == "Oven"
+
+    def test_not_from_another_site(self, now, resident, meter):
+        strict = Client(enforce_csrf_checks=True)
+        strict.force_login(resident)
+        reading = ReadingFactory(meter=meter, taken_at=TAKEN, saved_at=now)
+        assert strict.delete(f"/api/saved-readings/{reading.pk}").status_code == 403
+        reading.refresh_from_db()
+        assert reading.saved_at
+
+
+class TestRecent:
+    def test_the_last_ten_minutes_oldest_first(self, now, as_resident, meter):
+        for seconds, current in ((601, 9), (599, 1), (0, 2)):
+            ReadingFactory(meter=meter, taken_at=now - dt.timedelta(seconds=seconds), voltage=100, current=current)
+        assert as_resident.get("/api/recent").json() == {
+            "timestamps": ["2026-11-23T07:50:02.323Z", "2026-11-23T08:00:01.323Z"], "power": [100, 200],
+        }  # fmt: skip
+
+    def test_the_newest_where_there_are_very_many(self, now, as_resident, meter, monkeypatch):
+        monkeypatch.setattr("metering.api.MOST_RECENT", 2)
+        for seconds in range(3):
+            ReadingFactory(meter=meter, taken_at=now - dt.timedelta(seconds=seconds), voltage=100, current=seconds)
+        assert as_resident.get("/api/recent").json()["power"] == [100, 0]
+
+
 MIDNIGHT = dt.datetime(2026, 11, 22, 23, 0, tzinfo=dt.UTC)
 BEGIN = int(MIDNIGHT.timestamp())
 
@@ -192,14 +236,21 @@ class TestCurve:
         self.measure(meter, (-1, 9), (0, 1), (100, 3), (900, 2), (86_400, 9))
         assert as_resident.get("/api/curve?since=2026-11-23&until=2026-11-23").json() == {
             "step": 300, "times": [BEGIN, BEGIN + 300, BEGIN + 900], "mean": [200, None, 200], "peak": [300, None, 200],
+            "saved": [],
         }  # fmt: skip
+
+    def test_saved_readings_are_marked(self, as_resident, meter):
+        self.measure(meter, (0, 1), (100, 3), (86_400, 9))
+        Reading.objects.filter(taken_at__gt=MIDNIGHT).update(saved_at=MIDNIGHT, note="Oven")
+        curve = as_resident.get("/api/curve?since=2026-11-23&until=2026-11-23").json()
+        assert curve["saved"] == [{"time": BEGIN + 100, "power": 300, "note": "Oven"}]
 
     def test_of_weeks(self, as_resident, meter):
         self.measure(meter, (-1, 9), (0, 1), (100, 3), (200, 5), (7200, 2))
         curve = as_resident.get("/api/curve?since=2026-11-23&until=2026-12-07").json()
         assert curve == {
             "step": 3600, "times": [BEGIN, BEGIN + 3600, BEGIN + 7200],
-            "mean": [300, None, 200], "peak": [500, None, 200],
+            "mean": [300, None, 200], "peak": [500, None, 200], "saved": [],
         }  # fmt: skip
 
     def test_of_a_year(self, as_resident, meter):
@@ -210,6 +261,22 @@ class TestCurve:
         # Of ten seconds from 100 W to 300 W; and one that stands alone.
         assert curve["mean"] == [pytest.approx(200, abs=1), None, 200]
         assert curve["peak"] == [300, None, 200]
+
+    def test_a_part_of_it_is_finer(self, as_resident, meter):
+        self.measure(meter, (0, 1), (599, 2), (610, 3), (1200, 4))
+        curve = as_resident.get(f"/api/curve?since=2026-11-01&begin={BEGIN + 300}&end={BEGIN + 1200}").json()
+        assert (curve["step"], curve["peak"]) == (10, [200, None, 300])
+
+    @pytest.mark.parametrize("query", [f"begin={BEGIN}&end={BEGIN}", f"begin={BEGIN + 9}&end={BEGIN}", "end=0"])
+    def test_of_no_time_there_is_none(self, as_resident, meter, query):
+        self.measure(meter, (0, 1))
+        assert as_resident.get(f"/api/curve?{query}").json()["times"] == []
+
+    def test_a_part_does_not_reach_beyond_ones_own(self, as_resident, meter, tenancy):
+        self.measure(meter, (-10, 9), (0, 1))
+        tenancy.moved_in = dt.date(2026, 11, 23)
+        tenancy.save()
+        assert as_resident.get(f"/api/curve?begin={BEGIN - 60}&end={BEGIN + 60}").json()["peak"] == [100]
 
     def test_without_days_it_is_all_time(self, as_resident, meter):
         self.measure(meter, (-86_400, 9), (0, 1))

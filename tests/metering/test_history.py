@@ -123,3 +123,42 @@ def test_who_moved_out_begins_with_the_last_day(as_resident, tenancy, readings):
     tenancy.moved_out = dt.date(2026, 11, 23)
     tenancy.save()
     assert shown(as_resident.get("/history")) == [900]
+
+
+class TestBeside:
+    """The way to the days before and after, and to more or fewer of them."""
+
+    def links(self, client, query=""):
+        found = client.get(f"/history{query}").context["beside"]
+        return found and (found.before and found.before.query, found.shown.query, found.after and found.after.query)
+
+    def test_of_today(self, as_resident, meter):
+        yesterday, today = (f"since=2026-11-{day}&until=2026-11-{day}" for day in (22, 23))
+        # Tomorrow is nothing to look at yet.
+        assert self.links(as_resident) == (yesterday, today, None)
+
+    def test_of_a_month(self, as_resident, meter):
+        assert self.links(as_resident, "?since=2026-10-01&until=2026-10-31") == (
+            "since=2026-09-01&until=2026-09-30", "since=2026-10-01&until=2026-10-31",
+            "since=2026-11-01&until=2026-11-30",
+        )  # fmt: skip
+
+    def test_before_moving_in_and_after_moving_out_there_is_none(self, as_resident, meter, tenancy):
+        tenancy.moved_in, tenancy.moved_out = dt.date(2026, 11, 10), dt.date(2026, 11, 12)
+        tenancy.save()
+        tenth, eleventh = (f"since=2026-11-{day}&until=2026-11-{day}" for day in (10, 11))
+        assert self.links(as_resident) == (tenth, eleventh, None)
+        assert self.links(as_resident, f"?{tenth}") == (None, tenth, eleventh)
+
+    def test_the_kinds_lie_around_the_last_day_that_there_is(self, as_resident, meter):
+        kinds = as_resident.get("/history?since=2026-11-01&until=2026-11-30").context["beside"].kinds
+        assert [(name, stretch.query, shown) for name, stretch, shown in kinds] == [
+            ("Day", "since=2026-11-23&until=2026-11-23", False),
+            ("Week", "since=2026-11-23&until=2026-11-29", False),
+            ("Month", "since=2026-11-01&until=2026-11-30", True),
+            ("Year", "since=2026-01-01&until=2026-12-31", False),
+        ]
+
+    @pytest.mark.parametrize("query", ["?show=saved", "?since=2026-11-01", "?until=2026-11-01"])
+    def test_without_both_ends_there_is_none(self, as_resident, meter, query):
+        assert self.links(as_resident, query) is None

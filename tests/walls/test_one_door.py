@@ -8,15 +8,15 @@ from tests.test_architecture import FILES, lies_in
 
 # What answers requests, and what it asks.
 WEB = ("accounts", "metering.views", "metering.api", "metering.api_energy", "metering.admin", "metering.live",
-       "metering.curve", "metering.long_curve", "metering.lookback", "metering.power_data",
+       "metering.curve", "metering.long_curve", "metering.lookback", "metering.highlights", "metering.power_data",
        "metering.statistics", "metering.status", "metering.metrics")  # fmt: skip
 MODELS = ("Reading", "Load", "DayTotal", "MonthTotal")
 DOORS = {"of", "latest_of", "managed_by"}
 
 # The exceptions, each with why it shows nobody a reading.
 EXCEPTIONS = {
-    ("metering.live", "order_by"): "the number of the newest row, to begin after it",
-    ("metering.live", "filter"): "the meters of new rows, to wake their households",
+    ("metering.live.news", "order_by"): "the number of the newest row, to begin after it",
+    ("metering.live.news", "filter"): "new rows of all meters; the watcher brings each to its household alone",
     ("metering.admin.meters", "filter"): "when a meter that is listed was heard last",
 }
 

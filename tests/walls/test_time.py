@@ -7,7 +7,7 @@ import pytest
 from django.test import AsyncClient, Client
 
 from accounts.models import Building
-from metering import live
+from metering.live import subscriber, watcher
 from metering.loads import derive_new
 from metering.models import DayTotal, Load, Meter, Reading
 from tests.factories import ApartmentFactory, BuildingFactory, ReadingFactory, TenancyFactory, UserFactory
@@ -269,7 +269,8 @@ def test_of_two_apartments_one_sees_the_one_that_was_chosen(flat):
 
 @pytest.fixture
 def often(monkeypatch):
-    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(subscriber, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(watcher, "CHECK_SECONDS", 0.05)
 
 
 def listen(in_event_loop, user, steps):
@@ -325,10 +326,10 @@ def test_the_next_households_stream_begins_with_nothing(in_event_loop, flat):
     assert '"power": null' in said
 
 
-def test_a_stream_wakes_for_ones_own_meter_and_carries_ones_own_reading(in_event_loop, often, flat):
-    """While the neighbour's meter speaks and the own one does not, the own last reading is repeated."""
+def test_a_stream_carries_ones_own_readings_alone(in_event_loop, often, flat):
+    """While the neighbour's meter speaks, only the lamps are told."""
     second = ApartmentFactory(building=flat.building, number="102")
-    other = Meter.objects.ensure_native([second])[0]
+    meter, other = flat.meters.get(), Meter.objects.ensure_native([second])[0]
     own = household(flat, date("2026-01-01"))
     measure(flat, NOON - dt.timedelta(seconds=5))
     client = AsyncClient()
@@ -338,8 +339,15 @@ def test_a_stream_wakes_for_ones_own_meter_and_carries_ones_own_reading(in_event
         response = await client.get("/live")
         assert response.headers["Content-Type"] == "text/event-stream"
         events = aiter(response.streaming_content)
-        said = [await anext(events)]
+        said = [(await anext(events)).decode()]
         await Reading.objects.acreate(meter=other, taken_at=NOON, voltage=99, current=1, power=99)
-        return [chunk.decode() for chunk in [*said, await anext(events), await anext(events)]]
+        said += [(await anext(events)).decode() for _ in range(2)]
+        await Reading.objects.acreate(meter=meter, taken_at=NOON, voltage=7, current=1, power=7)
+        while "reading" not in said[-1]:
+            said.append((await anext(events)).decode())
+        return said
 
-    assert all('"power": 1.0' in chunk for chunk in in_event_loop(watch()))
+    first, *lamps, last = in_event_loop(watch())
+    assert '"power": 1.0' in first
+    assert all(text.startswith("event: status") for text in lamps)
+    assert '"power": 7' in last

@@ -1,0 +1,55 @@
+// A month at a glance: days down, hours across, the more energy the darker.
+(() => {
+  const LEVELS = 9;
+  const element = document.getElementById("hours");
+
+  function cell(tag, words, attributes = {}) {
+    const made = Object.assign(document.createElement(tag), attributes);
+    made.append(words);
+    return made;
+  }
+
+  // Only heard: a square is too small for figures.
+  const heard = (words) => cell("span", words, { className: "visually-hidden" });
+
+  // {day: [kWh of each hour on the clock]}; an hour that the clock shows twice is both together.
+  function byDay(usages) {
+    const days = new Map();
+    for (const { begin, energy_kwh: energy, known } of usages) {
+      const day = begin.slice(0, 10);
+      const hour = Number(begin.slice(11, 13));
+      if (!days.has(day)) days.set(day, new Array(24).fill(null));
+      if (known) days.get(day)[hour] += energy;
+    }
+    return days;
+  }
+
+  function square(energy, highest, title) {
+    if (energy === null) return cell("td", heard(element.dataset.unknown), { className: "unknown", title: `${title}: ${element.dataset.unknown}` });
+    const level = highest ? Math.ceil((LEVELS * energy) / highest) : 0;
+    return cell("td", heard(energy.toFixed(2)), { className: `heat-${level}`, title: `${title}: ${energy.toFixed(2)} kWh` });
+  }
+
+  function draw(usages) {
+    const days = byDay(usages);
+    const highest = Math.max(0, ...[...days.values()].flat());
+    const head = cell("tr", cell("th", element.dataset.day, { scope: "col" }));
+    for (let hour = 0; hour < 24; hour += 1) head.append(cell("th", hour % 6 ? heard(String(hour)) : String(hour), { scope: "col" }));
+    const table = document.createElement("table");
+    table.append(cell("thead", head), document.createElement("tbody"));
+    for (const [day, hours] of days) {
+      const name = new Date(`${day}T12:00:00Z`).toLocaleDateString("en-GB", { timeZone: "UTC", weekday: "short", day: "numeric", month: "short" });
+      const row = cell("tr", cell("th", cell("a", name, { href: `?since=${day}&until=${day}` }), { scope: "row" }));
+      hours.forEach((energy, hour) => row.append(square(energy, highest, `${name}, ${hour}:00`)));
+      table.tBodies[0].append(row);
+    }
+    element.replaceChildren(table);
+    document.getElementById("hours-peak").textContent = element.dataset.words.replace("{energy}", highest.toFixed(2));
+  }
+
+  fetch(element.dataset.url, { headers: { Accept: "application/json" } })
+    .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(`status ${answer.status}`))))
+    .then(draw)
+    // Without it the bars above and their table say the same by the day.
+    .catch(() => element.closest("section").remove());
+})();

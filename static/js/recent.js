@@ -1,0 +1,105 @@
+// The curve of the last minutes: it grows with each reading.
+(() => {
+  const element = document.getElementById("recent");
+  if (!element) return;
+  const SPAN_SECONDS = 600;
+  const SLIDE_MS = 5000;
+  const AGAIN_MS = 5000;
+  const { url, zone } = element.dataset;
+  const gap = Number(element.dataset.gap);
+  const usual = element.dataset.low === undefined ? null : [Number(element.dataset.low), Number(element.dataset.high)];
+  const empty = document.getElementById("recent-empty");
+  const points = new Map();
+  // How far the browser's clock is ahead of the server's, in seconds.
+  let ahead = 0;
+  let chart = null;
+
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const now = () => Date.now() / 1000 - ahead;
+  const clock = (seconds) =>
+    new Date(seconds * 1000).toLocaleTimeString("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+
+  // Columns for the chart, oldest first; nothing is drawn where no reading came for longer than the gap.
+  function columns() {
+    for (const time of points.keys()) if (time < now() - SPAN_SECONDS) points.delete(time);
+    const times = [];
+    const powers = [];
+    for (const time of [...points.keys()].sort((a, b) => a - b)) {
+      if (times.length && time - times.at(-1) > gap) {
+        times.push((times.at(-1) + time) / 2);
+        powers.push(null);
+      }
+      times.push(time);
+      powers.push(points.get(time));
+    }
+    return [times, powers];
+  }
+
+  function shade(plot) {
+    if (!usual) return;
+    const [top, bottom] = [usual[1], usual[0]].map((power) => plot.valToPos(power, "y", true));
+    plot.ctx.fillStyle = colour("--riser-usual");
+    plot.ctx.fillRect(plot.bbox.left, top, plot.bbox.width, bottom - top);
+  }
+
+  function options(number) {
+    const axis = { stroke: colour("--riser-axis"), grid: { stroke: colour("--riser-grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+    const [low, high] = usual ?? [0, 100];
+    return {
+      width: element.clientWidth,
+      height: element.clientWidth < 500 ? 150 : 180,
+      legend: { show: false },
+      cursor: { drag: { x: false, y: false }, points: { show: false } },
+      hooks: { drawClear: [shade] },
+      scales: {
+        x: { range: () => [now() - SPAN_SECONDS, now()] },
+        y: { range: (_, least, most) => [Math.min(0, low, least ?? 0), Math.max(100, high, most ?? 0) * 1.08] },
+      },
+      series: [{}, { stroke: colour("--riser-line"), width: 2, points: { show: number < 40, size: 5, fill: colour("--riser-line") } }],
+      axes: [
+        { ...axis, size: 30, space: 60, incrs: [60, 120, 300], values: (_, splits) => splits.map(clock) },
+        { ...axis, size: 52, values: (_, splits) => splits.map((split) => (Math.abs(split) >= 1000 ? `${split / 1000} kW` : `${split} W`)) },
+      ],
+    };
+  }
+
+  function draw() {
+    const data = columns();
+    const known = data[1].filter((power) => power !== null);
+    empty.hidden = known.length > 0;
+    element.hidden = known.length === 0;
+    if (!known.length) return;
+    const words = element.dataset.words;
+    const range = { low: Riser.figure(Math.min(...known)), high: Riser.figure(Math.max(...known)) };
+    element.setAttribute("aria-label", words.replace(/\{(\w+)\}/g, (_, name) => range[name]));
+    if (chart && chart.width === element.clientWidth) return chart.setData(data);
+    chart?.destroy();
+    chart = new uPlot(options(known.length), data, element);
+  }
+
+  function redraw() {
+    chart?.destroy();
+    chart = null;
+    draw();
+  }
+
+  async function fetchAll() {
+    const answer = await fetch(url, { cache: "no-store", headers: { Accept: "application/json" } }).catch(() => null);
+    if (!answer?.ok) return setTimeout(fetchAll, AGAIN_MS);
+    const found = await answer.json();
+    found.timestamps.forEach((timestamp, index) => points.set(Date.parse(timestamp) / 1000, found.power[index]));
+    draw();
+  }
+
+  document.addEventListener("reading", ({ detail: { timestamp, age_seconds, power } }) => {
+    const taken = Date.parse(timestamp) / 1000;
+    ahead = Date.now() / 1000 - taken - age_seconds;
+    points.set(taken, power);
+    draw();
+  });
+  document.addEventListener("missed", fetchAll);
+  document.documentElement.addEventListener("themechange", redraw);
+  new ResizeObserver(draw).observe(element.parentElement);
+  setInterval(draw, SLIDE_MS);
+  fetchAll();
+})();

@@ -1,0 +1,55 @@
+// Saves the latest reading with a note, and takes that back.
+(() => {
+  const FRESH_MS = 3000;
+  const form = document.getElementById("save");
+  const button = form.querySelector("button");
+  const saved = document.getElementById("saved");
+  const { zone } = form.dataset;
+  const token = form.elements.csrfmiddlewaretoken.value;
+
+  const say = (words) => saved.replaceChildren(words);
+
+  async function send(address, method, body) {
+    const answer = await fetch(address, { method, headers: { "Content-Type": "application/json", "X-CSRFToken": token }, body });
+    return { status: answer.status, at: Date.parse(answer.headers.get("Date")), result: answer.status === 204 ? null : await answer.json() };
+  }
+
+  function tell(result, at) {
+    const words = `${saved.dataset.saved.replace("{power}", Riser.figure(result.power)).replace("{time}", Riser.time(new Date(result.timestamp), zone))} `;
+    say(words);
+    // One that was kept already, maybe by somebody else, stays.
+    if (at - Date.parse(result.saved_at) > FRESH_MS) return;
+    const undo = Object.assign(document.createElement("button"), { type: "button", className: "btn btn-link", textContent: saved.dataset.undo });
+    undo.addEventListener("click", () => takeBack(result.id));
+    saved.append(undo);
+  }
+
+  async function takeBack(number) {
+    try {
+      const { status } = await send(form.dataset.forget.replace(/0$/, number), "DELETE");
+      say(status === 204 ? saved.dataset.undone : saved.dataset.lost);
+      document.dispatchEvent(new CustomEvent("saved"));
+    } catch {
+      say(saved.dataset.lost);
+    }
+  }
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    say("");
+    try {
+      const { status, at, result } = await send(form.action, "POST", JSON.stringify({ note: form.elements.note.value }));
+      if (status === 201) {
+        tell(result, at);
+        form.reset();
+        document.dispatchEvent(new CustomEvent("saved"));
+      } else {
+        say(typeof result.detail === "string" ? `${saved.dataset.failed} ${result.detail}` : saved.dataset.refused);
+      }
+    } catch {
+      say(saved.dataset.lost);
+    }
+    button.disabled = false;
+  });
+})();

@@ -1,0 +1,100 @@
+"""What moves on a resident's pages, in real Chromium."""
+
+import datetime as dt
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.sqlite
+
+TOPIC = "electricity/house/floor/101"
+
+
+def measure(broker, current, at=None):
+    time = f', "timestamp": "{at.isoformat()}"' if at else ""
+    broker.publish(TOPIC, f'{{"voltage": 100, "current": {current}, "power_factor": 0.9{time}}}')
+
+
+def power(page):
+    return page.locator("[data-figure=power]")
+
+
+def test_readings_come_over_the_stream_and_may_be_saved_and_let_go_again(page, move_in, broker, house, no_errors):
+    # Else one that is asked for would do as well.
+    page.route("**/api/power-data", lambda route: route.abort())
+    move_in(page, "101")
+    expect(page.get_by_text("No reading in the last ten minutes.")).to_be_visible()
+    for current in (1, 2):
+        measure(broker, current)
+        expect(power(page)).to_have_text(f"{current * 90:.1f}")
+    expect(page.locator("#recent")).to_have_attribute("aria-label", re.compile("between 90.0 and 180.0 W"))
+    expect(page.locator("#peak")).to_have_text(re.compile(r"Highest: 180\.0 W at \d\d:\d\d"))
+    expect(page.locator("[data-figure=power_factor]")).to_have_text("0.9")
+    page.get_by_label("Note").fill("Oven")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("No longer saved.")).to_be_visible()
+    assert house.query("SELECT COUNT(*) FROM metering_reading WHERE saved_at IS NOT NULL") == [(0,)]
+    no_errors.clear()
+
+
+def test_where_streams_are_blocked_it_asks(page, move_in, broker, no_errors):
+    page.route(re.compile(r"/live"), lambda route: route.abort())
+    move_in(page, "101")
+    measure(broker, 1)
+    expect(power(page)).to_have_text("90.0")
+    expect(page.get_by_text("No connection to Riser.")).to_be_hidden()
+    no_errors.clear()
+
+
+def test_a_tab_in_the_background_listens_no_more_and_misses_nothing(page, move_in, broker, house):
+    move_in(page, "101")
+    measure(broker, 1)
+    expect(power(page)).to_have_text("90.0")
+    turn(page, "hidden")
+    measure(broker, 3)
+    measure(broker, 2)
+    wait_for(lambda: len(house.readings()) == 3, "the readings are stored")
+    assert power(page).text_content() == "90.0"
+    turn(page, "visible")
+    expect(power(page)).to_have_text("180.0")
+    expect(page.locator("#recent")).to_have_attribute("aria-label", re.compile("between 90.0 and 270.0 W"))
+
+
+def turn(page, state):
+    page.evaluate(
+        """state => {
+            Object.defineProperty(document, "hidden", { value: state === "hidden", configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        state,
+    )
+
+
+def test_looking_back(page, move_in, broker, house, site):
+    move_in(page, "101")
+    noon = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0) - dt.timedelta(days=1)
+    for days in (0, 1):
+        for number in range(4):
+            measure(broker, 1 + number, noon - dt.timedelta(days=days, minutes=4 * number))
+    wait_for(lambda: len(house.readings()) == 8, "the readings are stored")
+    house.manage("housekeep")
+    page.goto(f"{site}/history?since={noon.date()}&until={noon.date()}")
+    curve = page.locator("#curve .u-over")
+    curve.scroll_into_view_if_needed()
+    box = curve.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 5, box["y"] + 20, steps=4)
+    page.mouse.up()
+    page.get_by_role("button", name="All of it").click()
+    expect(page.get_by_role("button", name="All of it")).to_be_hidden()
+    page.get_by_role("link", name="Earlier").click()
+    expect(page.locator("[aria-labelledby=table-title] tbody tr")).to_have_count(4)
+    page.go_back()
+    page.get_by_role("link", name="Month", exact=True).click()
+    expect(page.locator("#hours tbody tr").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
