@@ -1,4 +1,4 @@
-// A month at a glance: days down, hours across, the more energy the darker.
+// A month at a glance: days down, hours across, the more energy the stronger.
 (() => {
   const LEVELS = 9;
   const element = document.getElementById("hours");

@@ -7,7 +7,7 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from accounts.models import User
-from metering import live
+from metering.live import watcher
 from tests.factories import PASSWORD, ReadingFactory
 
 
@@ -75,10 +75,8 @@ def log_out_everywhere(client, user):
 
 
 @pytest.mark.parametrize("ending", [change_password, switch_off, log_out_everywhere])
-def test_an_open_stream_ends_with_its_session_within_a_heartbeat(
-    in_event_loop, as_resident, resident, meter, monkeypatch, ending
-):
-    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.05)
+def test_an_open_stream_ends_with_its_session(in_event_loop, as_resident, resident, meter, monkeypatch, ending):
+    monkeypatch.setattr(watcher, "CHECK_SECONDS", 0.05)
     ReadingFactory(meter=meter, taken_at=timezone.now())
     watching = AsyncClient()
     watching.force_login(resident)

@@ -1,17 +1,19 @@
 import datetime as dt
 
 import pytest
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.core.cache import cache
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import JoinRequest
 from metering.ingest.decoders import InvalidMessage
 from metering.ingest.delivery import Refused
 from metering.ingest.store import DatabaseStore
-from metering.models import ListenerState
+from metering.models import ListenerState, Meter
 from metering.views import operations
-from tests.factories import ReadingFactory, TenancyFactory, UserFactory
+from tests.factories import ApartmentFactory, ReadingFactory, TenancyFactory, UserFactory
 from tests.fakes import NOON, delivery
 
 pytestmark = pytest.mark.django_db
@@ -147,3 +149,19 @@ def test_a_page_that_is_not_there(path, settings, as_manager):
     response = as_manager.get(path)
     assert response.status_code == 404
     assert "Go to Riser" in response.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/", "/history", "/history?since=2026-11-01&until=2026-11-30"])
+def test_a_page_asks_as_much_in_a_large_house_as_in_a_small_one(as_resident, building, meter, path):
+    def asked():
+        cache.clear()
+        with CaptureQueriesContext(connection) as found:
+            assert as_resident.get(path).status_code == 200
+        return len(found)
+
+    small = asked()
+    homes = [ApartmentFactory(building=building) for _ in range(40)]
+    Meter.objects.ensure_native(homes)
+    for home in homes:
+        TenancyFactory(apartment=home)
+    assert asked() == small
