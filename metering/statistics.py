@@ -8,6 +8,7 @@ from django.db.models import Avg, Count, F, Max, Sum
 from django.db.models.query import QuerySet
 
 from accounts.access import Residence
+from metering.loads import retained_from
 from metering.long_curve import days_of, mean_of_days, quarters_of
 from metering.models import Load, Meter, Reading, meters_of
 from metering.models.load import quarter_start
@@ -44,6 +45,10 @@ def statistics_of(residence: Residence, period: Period) -> Statistics:
 def _of_meter(residence: Residence, meter: Meter, period: Period) -> Iterator[Statistics]:
     newest = quarters_of(residence, period).filter(meter=meter).order_by("-quarter").values_list("quarter").first()
     begin, end = period
+    if newest and newest[0] < retained_from():
+        # Its readings are gone, and nothing more will come.
+        yield _of_quarters(quarters_of(residence, period).filter(meter=meter))
+        return
     if newest:
         # It may lack what came since.
         begin = max(begin, quarter_start(*newest))

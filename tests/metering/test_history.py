@@ -2,6 +2,8 @@ import datetime as dt
 
 import pytest
 
+from metering.loads import derive_new
+from metering.models import Reading
 from tests.factories import ReadingFactory
 
 BERLIN_NOON = dt.datetime(2026, 11, 23, 11, 0, tzinfo=dt.UTC)
@@ -123,6 +125,16 @@ def test_who_moved_out_begins_with_the_last_day(as_resident, tenancy, readings):
     tenancy.moved_out = dt.date(2026, 11, 23)
     tenancy.save()
     assert shown(as_resident.get("/history")) == [900]
+
+
+def test_figures_of_a_day_stay_when_its_readings_are_gone(as_resident, meter):
+    for minutes, current in ((0, 1), (1, 2), (20, 6)):
+        taken_at = BERLIN_NOON - 14 * 24 * HOUR + minutes * HOUR / 60
+        ReadingFactory(meter=meter, taken_at=taken_at, voltage=100, current=current)
+    sum(derive_new())
+    Reading.objects.all().delete()
+    found = as_resident.get("/history?since=2026-11-09&until=2026-11-09").context["statistics"]
+    assert found == {"average": 300, "maximum": 600, "number": 3}
 
 
 class TestBeside:
