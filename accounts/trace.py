@@ -57,6 +57,7 @@ def _record(viewer: User, found: set[int], what: AccessRecord.What) -> None:
             AccessRecord(tenancy_id=pk, viewer=viewer, role=role, what=what, hour=hour, first_at=now, last_at=now)
             for pk in sorted(found - own - seen)
         ],
+        batch_size=1000,
         update_conflicts=True,
         unique_fields=["tenancy", "viewer", "what", "hour"],
         update_fields=["last_at"],

@@ -132,10 +132,14 @@ async def _open(port: int, key: str) -> asyncio.StreamReader:
 
 
 def _open_deaf(port: int, key: str) -> socket.socket:
+    """A stream that reads how things stand, and never again: that it begins costs the others, as with any page."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
     connection.connect(("127.0.0.1", port))
     connection.sendall(_request(key))
+    heard = b""
+    while b"data:" not in heard:
+        heard += connection.recv(1024)
     return connection
 
 

@@ -55,7 +55,11 @@ def sum_day(timeline: Timeline, meters: Collection[int], date: dt.date, retained
             outdated.pop((total.meter_id, total.band_id), None)
         DayTotal.objects.filter(pk__in=outdated.values()).delete()
         DayTotal.objects.bulk_create(
-            written, update_conflicts=True, unique_fields=["meter", "date", "band"], update_fields=[*KEPT]
+            written,
+            batch_size=1000,
+            update_conflicts=True,
+            unique_fields=["meter", "date", "band"],
+            update_fields=[*KEPT],
         )
         if meters:
             sum_month(meters, date)

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 READINGS_AT_ONCE = 100_000
 """New ones that are derived in one pass, so that memory stays small."""
+METERS_IN_A_PASS = 5000
+"""With new readings: each takes four of the parameters of a statement, of which SQLite allows 32,766."""
 METERS_AT_ONCE = 10
 """Of which all readings are derived anew in one pass."""
 ROWS_AT_ONCE = 200
@@ -121,13 +123,13 @@ def _writers() -> set[str]:
 
 
 def _in_passes(found: Iterable[tuple[int, int, dt.datetime]]) -> Iterator[dict[int, dt.datetime]]:
-    """Meters with their first new reading, so many at once as have READINGS_AT_ONCE new ones."""
+    """Meters with their first new reading, as many at once as the two limits allow."""
     some: dict[int, dt.datetime] = {}
     readings = 0
     for meter, number, first in found:
         some[meter] = first
         readings += number
-        if readings >= READINGS_AT_ONCE:
+        if readings >= READINGS_AT_ONCE or len(some) >= METERS_IN_A_PASS:
             yield some
             some, readings = {}, 0
     if some:

@@ -56,7 +56,7 @@ def make_past(building: Building) -> Iterator[int]:
         household = Household(str(meter.apartment), building.zone)
         rows = [_reading(meter, household, end - minute * STEP) for minute in range(PAST // STEP, 0, -1)]
         with transaction.atomic():
-            Reading.objects.bulk_create(rows)
+            Reading.objects.bulk_create(rows, batch_size=1000)
         stored += len(rows)
         yield stored
 

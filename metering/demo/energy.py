@@ -46,7 +46,9 @@ def make_energy(building: Building, longest: str, readings_begin: dt.datetime) -
         begin = quarter_of(timezone.now()) - (YEAR if meter.apartment.number == longest else MONTH) // QUARTER
         household = Household(str(meter.apartment), building.zone)
         with transaction.atomic():
-            Load.objects.bulk_create(_load(meter, household, quarter) for quarter in range(begin, end))
+            Load.objects.bulk_create(
+                (_load(meter, household, quarter) for quarter in range(begin, end)), batch_size=1000
+            )
         for quarter in range(begin, end):
             date = quarter_start(quarter).astimezone(building.zone).date()
             meters = days.setdefault(date, [])

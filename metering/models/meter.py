@@ -48,7 +48,7 @@ class MeterQuerySet(models.QuerySet["Meter"]):
         equipped = set(self.filter(apartment__in=apartments, topic="").values_list("apartment_id", flat=True))
         bare = [apartment for apartment in apartments if apartment.pk not in equipped]
         meters = [Meter(building_id=flat.building_id, apartment=flat, installed_at=EPOCH) for flat in bare]
-        made: list[Meter] = bulk_create_with_history(meters, Meter)
+        made: list[Meter] = bulk_create_with_history(meters, Meter, batch_size=1000)
         return made
 
     def homes_behind(self, topics: set[str]) -> list[Home]:

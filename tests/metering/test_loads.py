@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metering.demo.household import Household
+from metering.derivation import windows_from
 from metering.loads import derive_new, rebuild
 from metering.models import DayTotal, Load, LoadProgress, Reading
 from metering.models.load import quarter_of
@@ -265,6 +266,18 @@ def test_a_reading_stays_until_its_energy_is_derived(meter):
     assert deletable(later).count() == 0
     derived()
     assert deletable(later).count() == 360
+
+
+def test_a_large_house_is_derived_in_several_passes(meter, monkeypatch):
+    others = [MeterFactory(apartment=ApartmentFactory(building=meter.building)) for _ in range(4)]
+    for one in (meter, *others):
+        readings(one, (0, 3600.0), (60, 3600.0))
+    asked = []
+    monkeypatch.setattr("metering.loads.METERS_IN_A_PASS", 2)
+    monkeypatch.setattr("metering.loads.windows_from", lambda since: asked.append(len(since)) or windows_from(since))
+    derived()
+    assert asked == [2, 2, 1]
+    assert [loads(one) for one in (meter, *others)] == [{0: 60_000}] * 5
 
 
 def test_two_at_once_leave_nothing_out(meter):

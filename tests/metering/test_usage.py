@@ -39,7 +39,7 @@ def use(meter, begin, end, power=1000.0, every=5 * MINUTE):
     while instant <= end:
         rows.append(Reading(meter=meter, taken_at=instant, voltage=230, current=power / 230, power=power))
         instant += every
-    Reading.objects.bulk_create(rows)
+    Reading.objects.bulk_create(rows, batch_size=5000)
     with time_machine.travel(min(end + HOUR, NOW), tick=False):
         sum(derive_new())
 

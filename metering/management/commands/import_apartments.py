@@ -38,7 +38,7 @@ class Command(BaseCommand):
             added = [
                 a for line, row in enumerate(reader, start=2) if (a := self.apartment(building, floors, row, line))
             ]
-            Meter.objects.ensure_native(bulk_create_with_history(added, Apartment))
+            Meter.objects.ensure_native(bulk_create_with_history(added, Apartment, batch_size=1000))
         self.stdout.write(
             f"{'New building' if made else 'Building'} {building.slug}: {len(added)} apartments added, "
             f"{building.apartments.count()} in all."
