@@ -31,6 +31,8 @@ class Subscriber:
     status: Status
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     told_at: float = field(default_factory=time.monotonic)
+    _begun_with: set[int] = field(default_factory=set)
+    """Readings that were told as it began, and that the next round may bring again."""
     _waiting: list[str] = field(default_factory=list)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -70,10 +72,11 @@ class Subscriber:
         for reading in missed or ():
             self._tell_of(reading, number, now)
         self._tell_of(self.latest, number, now)
+        self._begun_with = {reading.pk for reading in (*(missed or ()), self.latest) if reading}
 
     def deliver(self, reading: Reading, number: int, now: dt.datetime) -> None:
-        """Tell of a reading if it is the household's own."""
-        if not self.residence.covers(reading.taken_at):
+        """Tell of a reading if it is the household's own, and was not told already."""
+        if reading.pk in self._begun_with or not self.residence.covers(reading.taken_at):
             return
         if self.latest is None or reading.taken_at > self.latest.taken_at:
             self.latest = reading

@@ -82,15 +82,21 @@ class Watcher:
             self._task = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
+        while self._open:
+            await self._watch_while_open()
+            await self._in_thread(connections.close_all)
+            # Whoever came while these were closed is told of what came since, over new ones.
+            self._commits = Commits()
+
+    async def _watch_while_open(self) -> None:
         try:
             while self._open:
                 await self._round_or_wait()
         except Exception:
             logger.exception("New readings cannot be told. Browsers will ask again.")
-        finally:
             for subscriber in self._everybody():
                 subscriber.end()
-            await self._in_thread(connections.close_all)
+            await asyncio.sleep(CHECK_SECONDS)
 
     async def _round_or_wait(self) -> None:
         try:

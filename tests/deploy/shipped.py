@@ -1,5 +1,6 @@
 """mosquitto as deploy/ sets it up, and clients of it that may do anything a program on the network can."""
 
+import shlex
 import socket
 import subprocess
 from collections.abc import Callable
@@ -28,6 +29,18 @@ def write_passwords(file: Path, *logins: str) -> None:
     for login in logins:
         command = [find("mosquitto_passwd", "mosquitto"), "-b", str(file), login, password_of(login)]
         subprocess.run(command, check=True, capture_output=True)
+
+
+def make_certificate(folder: Path, names: str, days: int = 3650) -> Path:
+    """With the command of docs/install.md, for these names."""
+    folder.mkdir(exist_ok=True)
+    text = (PROJECT / "docs/install.md").read_text()
+    command = text[text.index("openssl req -x509") : text.index("chown mosquitto")].replace("\\\n", "")
+    command = replaced(command, "DNS:riser.example.org,IP:192.0.2.10", names)
+    command = replaced(command, "-days 3650", f"-days {days}").replace("/etc/mosquitto/certs", str(folder))
+    program, *arguments = shlex.split(command)
+    subprocess.run([find(program, "openssl"), *arguments], check=True, capture_output=True)
+    return folder / "riser.crt"
 
 
 class ShippedBroker(Broker):

@@ -1,15 +1,12 @@
 """TLS as deploy/mosquitto.conf and docs/install.md have it, from a meter to a stored reading."""
 
-import shlex
 import ssl
-import subprocess
 
 import pytest
 
 from metering.tls import explain
-from tests.broker import find
-from tests.deploy.shipped import Client, Refused, ShippedBroker, password_of, replaced, write_passwords
-from tests.installation import PROJECT, Installation
+from tests.deploy.shipped import Client, Refused, ShippedBroker, make_certificate, password_of, write_passwords
+from tests.installation import Installation
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sqlite
@@ -17,18 +14,6 @@ pytestmark = pytest.mark.sqlite
 METER, LISTENER, NAME = "house/floor/101", "riser-listener", "riser-listener-8f3a61c0"
 OWN = f"electricity/{METER}"
 READING = '{"voltage": 230, "current": 2}'
-
-
-def make_certificate(folder, names, days=3650):
-    """With the command of docs/install.md, for these names."""
-    folder.mkdir(exist_ok=True)
-    text = (PROJECT / "docs/install.md").read_text()
-    command = text[text.index("openssl req -x509") : text.index("chown mosquitto")].replace("\\\n", "")
-    command = replaced(command, "DNS:riser.example.org,IP:192.0.2.10", names)
-    command = replaced(command, "-days 3650", f"-days {days}").replace("/etc/mosquitto/certs", str(folder))
-    program, *arguments = shlex.split(command)
-    subprocess.run([find(program, "openssl"), *arguments], check=True, capture_output=True)
-    return folder / "riser.crt"
 
 
 @pytest.fixture(scope="session")

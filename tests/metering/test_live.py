@@ -1,14 +1,16 @@
 """The stream of new readings: what it tells, to whom, and until when."""
 
+import asyncio
 import datetime as dt
 import json
+import threading
 from contextlib import aclosing
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
@@ -247,6 +249,54 @@ def test_nothing_is_left_out_while_the_database_is_away(listening, meter, monkey
 
     assert listening(script) == [[101, 102]]
     assert failures
+
+
+def test_what_was_stored_just_before_a_page_comes_back_is_told_once(listening, meter, monkeypatch):
+    look, is_late = news.News.look, []
+
+    async def script(opened):
+        stream = await opened()
+        await stream.next()
+        is_late.append(True)
+        for power in (101, 102):
+            await measure(meter, power)
+        again = await opened(f"?after={stream.number}")
+        # And how things stand.
+        yield await again.powers(3)
+        is_late.clear()
+        await measure(meter, 103)
+        yield await again.powers(1)
+
+    monkeypatch.setattr(news.News, "look", lambda self: [] if is_late else look(self))
+    assert listening(script) == [[101, 102, 102], [103]]
+
+
+def test_who_comes_while_the_last_one_leaves_is_told_as_well(in_event_loop, meter, visitor, tenancy, monkeypatch):
+    closing, may_close = threading.Event(), threading.Event()
+    close_all = connections.close_all
+
+    def close_slowly():
+        closing.set()
+        may_close.wait(10)
+        close_all()
+
+    async def script():
+        async with watcher.watcher.subscribe(visitor, None):
+            monkeypatch.setattr(connections, "close_all", close_slowly)
+        await asyncio.to_thread(closing.wait, 10)
+        page = watcher.watcher.subscribe(visitor, None)
+        coming = asyncio.create_task(page.__aenter__())
+        await asyncio.sleep(0)
+        may_close.set()
+        texts = (await coming).texts()
+        await anext(texts)
+        await measure(meter, 101)
+        try:
+            return await asyncio.wait_for(anext(texts), 10)
+        finally:
+            await page.__aexit__(None, None, None)
+
+    assert '"power": 101.0' in in_event_loop(script())
 
 
 # --- Until when ----------------------------------------------------------------------------------

@@ -2,61 +2,15 @@
 
 import contextlib
 import http.client
-import json
 from pathlib import Path
 
 import pytest
 
+from tests.live_stream import LOG_IN, Stream
 from tests.waiting import wait_for
 
 TOPIC = "electricity/house/floor/101"
-LOG_IN = """
-from django.test import Client
-from accounts.models import Apartment
-from tests.factories import TenancyFactory, UserFactory
-resident = UserFactory(email="resident@example.org")
-TenancyFactory(apartment=Apartment.objects.get(number="101")).residents.add(resident)
-client = Client()
-client.force_login(resident)
-print(client.session.session_key)
-"""
 PAGES = 40
-
-
-class Stream:
-    """One open page."""
-
-    def __init__(self, port, session, **headers):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        self.connection.request("GET", "/live", headers={"Cookie": f"sessionid={session}"} | headers)
-        self._answer = self.connection.getresponse()
-        assert self._answer.status == 200
-        self.number = ""
-
-    def next(self):
-        """The next event's name and data; None at the end."""
-        fields = {}
-        while line := self._answer.readline():
-            name, _, value = line.decode().rstrip("\n").partition(": ")
-            if name:
-                fields[name] = value
-            elif "event" in fields:
-                self.number = fields.get("id", self.number)
-                return fields["event"], json.loads(fields["data"])
-        return None
-
-    def powers(self, number):
-        """Of the next readings, whatever the lamps say meanwhile."""
-        found = []
-        while len(found) < number:
-            event, data = self.next()
-            if event == "reading":
-                found.append(data["power"])
-        return found
-
-    def close(self):
-        self._answer.close()
-        self.connection.close()
 
 
 @pytest.fixture
@@ -74,7 +28,9 @@ def opened(house):
     with contextlib.ExitStack() as pages:
 
         def open_one(**headers):
-            return pages.enter_context(contextlib.closing(Stream(house.web_port, house.session, **headers)))
+            connection = http.client.HTTPConnection("127.0.0.1", house.web_port, timeout=30)
+            stream = Stream(connection, f"sessionid={house.session}", **headers)
+            return pages.enter_context(contextlib.closing(stream))
 
         yield open_one
 
