@@ -1,6 +1,7 @@
 """What many tests stand on: the cast, a real broker, an installation of its own."""
 
 import asyncio
+import fcntl
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from metering.models import Meter
 from tests.broker import Broker
 from tests.databases import new_template
 from tests.factories import ApartmentFactory, BuildingFactory, TenancyFactory, UserFactory
-from tests.installation import Installation, Templates
+from tests.installation import Installation, Templates, environment, run_manage
 from tests.postgres import SERVER
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ def pytest_configure() -> None:
 
 
 TOGETHER = {
-    "tests/browser/test_csp.py", "tests/deploy/test_web_limits.py", "tests/metering/test_plans.py",
+    "tests/browser/test_every_page.py", "tests/deploy/test_web_limits.py", "tests/metering/test_plans.py",
     "tests/test_headers.py", "tests/walls/test_admin.py", "tests/walls/test_managers.py", "tests/walls/test_urls.py",
 }  # fmt: skip
 """Modules whose tests share what takes long to make: a web server, or a house full of people."""
@@ -102,6 +103,23 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Templates]:
     made = Templates(new_template(folder), folder)
     yield made
     made.drop()
+
+
+@pytest.fixture(scope="session")
+def static_root(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Scripts and styles as production serves them, collected by the first worker that needs them."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "static"
+    with (shared / "static.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            settings = {"DEBUG": "off", "ALLOWED_HOSTS": "127.0.0.1", "STATIC_ROOT": str(shared / "being-collected")}
+            env = environment("sqlite://:memory:", shared, 1, **settings)
+            run_manage(env, "collectstatic", "--noinput", "--verbosity", "0")
+            (shared / "being-collected").rename(folder)
+    return str(folder)
 
 
 @pytest.fixture

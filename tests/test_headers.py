@@ -64,23 +64,22 @@ class Visitor:
         )  # fmt: skip
 
 
-def production(folder, templates, mqtt_port, **more):
-    """An installation with the settings of production and its static files collected."""
+def production(folder, templates, mqtt_port, static_root, **more):
+    """An installation with the settings of production."""
     settings = {
-        "DEBUG": "off", "ALLOWED_HOSTS": "127.0.0.1", "STATIC_ROOT": str(folder / "static"),
+        "DEBUG": "off", "ALLOWED_HOSTS": "127.0.0.1", "STATIC_ROOT": static_root,
         "REQUIRE_MANAGER_2FA": "off", "DJANGO_SUPERUSER_EMAIL": "root@example.org",
         "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
     }  # fmt: skip
     made = Installation(folder, templates, mqtt_port, **settings | more)
-    made.manage("collectstatic", "--noinput", "--verbosity", "0")
     made.make_house("101", "201")
     made.manage("createsuperuser", "--noinput")
     return made
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory, templates):
-    with production(tmp_path_factory.mktemp("production"), templates, 1) as made:
+def house(tmp_path_factory, templates, static_root):
+    with production(tmp_path_factory.mktemp("production"), templates, 1, static_root) as made:
         made.start_web()
         yield made
 

@@ -26,8 +26,10 @@ def browser_context_args():
 
 
 @pytest.fixture
-def house(installation: Installation):
-    """A building with two apartments, its listener and its pages."""
+def house(installation: Installation, static_root: str):
+    """A building with two apartments, its listener and its pages: as in production, but for TLS."""
+    # A browser takes no certificate from a test.
+    installation.env |= {"DEBUG": "off", "ALLOWED_HOSTS": "127.0.0.1", "STATIC_ROOT": static_root, "HTTPS": "off"}
     installation.make_house("101", "201")
     installation.start_listener()
     return installation

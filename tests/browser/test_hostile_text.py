@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_csp import log_in
+from tests.browser.test_every_page import log_in
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.sqlite

@@ -118,11 +118,11 @@ def test_pages_fit_their_screen_in_light_and_dark(page, move_in, broker, site):
     page.get_by_label("Note").fill("A" * 120)
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved ")).to_be_visible()
-    for scheme, width in product(("light", "dark"), (390, 1280)):
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size({"width": width, "height": 800})
-        for path in ("/", "/history", "/history?show=saved", "/password"):
-            page.goto(site + path)
-            page.wait_for_load_state("load")
-            assert page.evaluate("document.documentElement.dataset.bsTheme") == scheme
+    for path in ("/", "/history", "/history?show=saved", "/password"):
+        page.goto(site + path)
+        page.wait_for_load_state("load")
+        for scheme, width in product(("light", "dark"), (390, 1280)):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 800})
+            page.wait_for_function("scheme => document.documentElement.dataset.bsTheme === scheme", arg=scheme)
             assert page.evaluate("document.documentElement.scrollWidth") == width, path

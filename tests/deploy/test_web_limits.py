@@ -13,7 +13,7 @@ import pytest
 
 from tests.broker import answers
 from tests.factories import PASSWORD
-from tests.installation import PROJECT, Installation, Process, environment, run_manage
+from tests.installation import PROJECT, Installation, Process
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sqlite
@@ -37,12 +37,9 @@ BEHIND_NGINX = {
 
 
 @pytest.fixture(scope="module")
-def production(tmp_path_factory):
+def production(static_root):
     """The settings of a real installation, with its scripts and styles collected."""
-    folder = tmp_path_factory.mktemp("static")
-    settings = {"DEBUG": "off", "ALLOWED_HOSTS": "127.0.0.1", "STATIC_ROOT": str(folder)}
-    run_manage(environment("sqlite://:memory:", folder, 1, **settings), "collectstatic", "--noinput")
-    return settings
+    return {"DEBUG": "off", "ALLOWED_HOSTS": "127.0.0.1", "STATIC_ROOT": static_root}
 
 
 @pytest.fixture(scope="module")

@@ -24,10 +24,10 @@ REPORT = """
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory, templates, broker):
+def house(tmp_path_factory, templates, broker, static_root):
     """Production's settings; without TLS, for a browser takes no certificate from a test."""
     folder = tmp_path_factory.mktemp("policy")
-    with production(folder, templates, broker.port, HTTPS="off") as made:
+    with production(folder, templates, broker.port, static_root, HTTPS="off") as made:
         made.start_listener()
         yield made
 
@@ -52,6 +52,12 @@ PARTS = ("change/", "history/", "delete/", "password/")
 
 NO_PAGES = ("/live", "/account/data", GET["export"].path)
 """A stream and downloads."""
+
+
+def examine(page, address):
+    page.goto(address)
+    page.wait_for_load_state()
+    assert page.evaluate("window.refused") == [], address
 
 
 def invitation(house, number):
@@ -95,9 +101,7 @@ def test_pages_for_everybody(page, house, site):
     token = invitation(house, "101")
     pages = [row.path for row in GET.values() if row.out == 200]
     for path in (*pages, f"/register?invitation={token}", "/register?invitation=nosuch", "/nosuch"):
-        page.goto(site + path)
-        page.wait_for_load_state()
-        assert page.evaluate("window.refused") == [], path
+        examine(page, site + path)
 
 
 def test_pages_of_a_resident(page, house, site, filled, broker):
@@ -112,9 +116,7 @@ def test_pages_of_a_resident(page, house, site, filled, broker):
     expect(page.get_by_role("link", name="Your account")).to_be_visible()
     pages = [row.path for row in GET.values() if row.living == 200 and row.path not in NO_PAGES]
     for path in (*pages, "/history?show=saved", "/nosuch", "/admin/"):
-        page.goto(site + path)
-        page.wait_for_load_state()
-        assert page.evaluate("window.refused") == [], path
+        examine(page, site + path)
     page.goto(f"{site}/history")
     expect(page.locator("#curve canvas")).to_be_visible()
     page.goto(f"{site}/account/two-factor/set-up")
@@ -153,9 +155,7 @@ def test_every_page_of_admin(page, site, filled):
         assert first.count() == 1, f"nothing in {path}"
         detail = first.evaluate("link => link.pathname").removesuffix("change/")
         for page_path in (f"{path}add/", f"{path}?q=x", *(detail + part for part in PARTS)):
-            page.goto(site + page_path)
-            page.wait_for_load_state()
-            assert page.evaluate("window.refused") == [], page_path
+            examine(page, site + page_path)
 
 
 def enter_a_tariff(page, site):
