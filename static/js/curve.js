@@ -13,12 +13,9 @@
   let timer = 0;
   let shown = url;
 
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-  const hour = (seconds) =>
-    new Date(seconds * 1000).toLocaleTimeString("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
-  const day = (seconds) =>
-    new Date(seconds * 1000).toLocaleDateString("en-GB", { timeZone: zone, day: "numeric", month: "short" });
+  const { colour } = Riser.chart;
+  const hour = (seconds) => Riser.chart.hour(seconds, zone);
+  const day = (seconds) => Riser.chart.day(seconds, zone);
   // Hours; where a new day begins, its date instead.
   const labels = (splits, step) =>
     splits.map((split, index) => {
@@ -50,12 +47,10 @@
   }
 
   function options() {
-    const axis = { stroke: colour("--riser-axis"), grid: { stroke: colour("--riser-grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
-    return {
-      width: element.clientWidth,
-      height: element.clientWidth < 500 ? 190 : 260,
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
-      legend: { show: false },
+    return Riser.chart.options(element, {
+      heights: [190, 260],
+      times: { values: (_, splits, _axis, _space, step) => labels(splits, step) },
+      units: Riser.chart.watts,
       cursor: { drag: { x: !begin, y: false, setScale: false }, points: { show: false } },
       hooks: { draw: [mark], setSelect: [zoom] },
       scales: {
@@ -67,11 +62,7 @@
         { stroke: colour("--riser-peak"), width: 1, fill: colour("--riser-shade"), points: { show: false } },
         { stroke: colour("--riser-line"), width: 2, points: { show: data.times.length < 3, size: 6 } },
       ],
-      axes: [
-        { ...axis, size: 32, space: 60, values: (_, splits, _axis, _space, step) => labels(splits, step) },
-        { ...axis, size: 52, values: (_, splits) => splits.map((split) => (Math.abs(split) >= 1000 ? `${split / 1000} kW` : `${split} W`)) },
-      ],
-    };
+    });
   }
 
   function describePeak() {
@@ -97,20 +88,17 @@
   async function refresh() {
     // The next day has a page of its own.
     if (end && Date.now() / 1000 > end && "follow" in element.dataset) return location.reload();
-    const answer = await fetch(shown, { cache: "no-store", headers: { Accept: "application/json" } }).catch(() => null);
+    const found = await Riser.chart.fetch(shown);
     // Without an answer the old curve stays, and another attempt is made.
-    if (answer?.ok) {
-      data = await answer.json();
+    if (found) {
+      data = found;
       draw();
     }
     clearTimeout(timer);
-    if (!answer?.ok || "follow" in element.dataset) timer = setTimeout(refresh, AGAIN_MS);
+    if (!found || "follow" in element.dataset) timer = setTimeout(refresh, AGAIN_MS);
   }
 
-  new ResizeObserver(() => {
-    if (chart && chart.width !== element.clientWidth) draw();
-  }).observe(element.parentElement);
-  document.documentElement.addEventListener("themechange", draw);
+  Riser.chart.redraw(element, draw);
   document.addEventListener("saved", refresh);
   document.addEventListener("reading", () => data.times.length || refresh());
   element.addEventListener("dblclick", () => show(url));

@@ -14,10 +14,9 @@
   let ahead = 0;
   let chart = null;
 
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const { colour } = Riser.chart;
   const now = () => Date.now() / 1000 - ahead;
-  const clock = (seconds) =>
-    new Date(seconds * 1000).toLocaleTimeString("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+  const clock = (seconds) => Riser.chart.hour(seconds, zone);
 
   // Columns for the chart, oldest first; nothing is drawn where no reading came for longer than the gap.
   function columns() {
@@ -43,12 +42,11 @@
   }
 
   function options(number) {
-    const axis = { stroke: colour("--riser-axis"), grid: { stroke: colour("--riser-grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     const [low, high] = usual ?? [0, 100];
-    return {
-      width: element.clientWidth,
-      height: element.clientWidth < 500 ? 150 : 180,
-      legend: { show: false },
+    return Riser.chart.options(element, {
+      heights: [150, 180],
+      times: { size: 30, incrs: [60, 120, 300], values: (_, splits) => splits.map(clock) },
+      units: Riser.chart.watts,
       cursor: { drag: { x: false, y: false }, points: { show: false } },
       hooks: { drawClear: [shade] },
       scales: {
@@ -56,11 +54,7 @@
         y: { range: (_, least, most) => [Math.min(0, low, least ?? 0), Math.max(100, high, most ?? 0) * 1.08] },
       },
       series: [{}, { stroke: colour("--riser-line"), width: 2, points: { show: number < 40, size: 5, fill: colour("--riser-line") } }],
-      axes: [
-        { ...axis, size: 30, space: 60, incrs: [60, 120, 300], values: (_, splits) => splits.map(clock) },
-        { ...axis, size: 52, values: (_, splits) => splits.map((split) => (Math.abs(split) >= 1000 ? `${split / 1000} kW` : `${split} W`)) },
-      ],
-    };
+    });
   }
 
   function draw() {
@@ -72,8 +66,7 @@
     const words = element.dataset.words;
     const range = { low: Riser.figure(Math.min(...known)), high: Riser.figure(Math.max(...known)) };
     element.setAttribute("aria-label", words.replace(/\{(\w+)\}/g, (_, name) => range[name]));
-    if (chart && chart.width === element.clientWidth) return chart.setData(data);
-    chart?.destroy();
+    if (chart) return chart.setData(data);
     chart = new uPlot(options(known.length), data, element);
   }
 
@@ -84,9 +77,8 @@
   }
 
   async function fetchAll() {
-    const answer = await fetch(url, { cache: "no-store", headers: { Accept: "application/json" } }).catch(() => null);
-    if (!answer?.ok) return setTimeout(fetchAll, AGAIN_MS);
-    const found = await answer.json();
+    const found = await Riser.chart.fetch(url);
+    if (!found) return setTimeout(fetchAll, AGAIN_MS);
     found.timestamps.forEach((timestamp, index) => points.set(Date.parse(timestamp) / 1000, found.power[index]));
     draw();
   }
@@ -98,8 +90,7 @@
     draw();
   });
   document.addEventListener("missed", fetchAll);
-  document.documentElement.addEventListener("themechange", redraw);
-  new ResizeObserver(draw).observe(element.parentElement);
+  Riser.chart.redraw(element, redraw);
   setInterval(draw, SLIDE_MS);
   fetchAll();
 })();

@@ -1,0 +1,46 @@
+// What the charts have in common: colours, axes, and how times and powers are written on them.
+Riser.chart = {
+  colour: (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim(),
+
+  watts: (power) => (Math.abs(power) >= 1000 ? `${power / 1000} kW` : `${power} W`),
+
+  hour: (seconds, zone) =>
+    new Date(seconds * 1000).toLocaleTimeString("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" }),
+
+  day: (seconds, zone) =>
+    new Date(seconds * 1000).toLocaleDateString("en-GB", { timeZone: zone, day: "numeric", month: "short" }),
+
+  // The columns of an answer of ours; null where there is none.
+  async fetch(address) {
+    const answer = await fetch(address, { cache: "no-store", headers: { Accept: "application/json" } }).catch(() => null);
+    return answer?.ok ? answer.json() : null;
+  },
+
+  // What uPlot is told of every chart of ours: no legend, quiet lines behind, time below and a unit at the side.
+  options(element, { heights, times, units, ...more }) {
+    const { colour } = Riser.chart;
+    const axis = { stroke: colour("--riser-axis"), grid: { stroke: colour("--riser-grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+    return {
+      width: element.clientWidth,
+      height: heights[element.clientWidth < 500 ? 0 : 1],
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), element.dataset.zone),
+      legend: { show: false },
+      axes: [
+        { ...axis, size: 32, space: 60, ...times },
+        { ...axis, size: 52, values: (_, splits) => splits.map(units) },
+      ],
+      ...more,
+    };
+  },
+
+  // Drawn anew where its width or the theme changes.
+  redraw(element, draw) {
+    let width = element.clientWidth;
+    new ResizeObserver(() => {
+      const changed = element.clientWidth !== width;
+      width = element.clientWidth;
+      if (changed) draw();
+    }).observe(element.parentElement);
+    document.documentElement.addEventListener("themechange", draw);
+  },
+};
