@@ -3,16 +3,19 @@
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
 from django.contrib.auth import get_user
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, QueryDict
 
 from accounts.models import Apartment, Building, JoinRequest, Tenancy, User
 
 SESSION_KEY = "apartment"
+CHOICE = "apartment"
+"""The query parameter that chooses one of several apartments, as BUILDING/NUMBER."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,19 @@ class Residence:
     """A household's own time in its own apartment.
 
     `tenancy` is the newest one. Who moved out and in again has several `spans`, newest first; what
-    lies between them is not theirs.
+    lies between them is not theirs. `homes` are the newest tenancies in each apartment of the person's.
+
+    `query` is the query string that chose it, empty where none did. `meter` is the one that is looked at, None for
+    all of the apartment.
     """
 
     tenancy: Tenancy
     apartment: Apartment
     building: Building
     spans: tuple[Span, ...]
+    homes: tuple[Tenancy, ...] = ()
+    query: str = ""
+    meter: int | None = None
 
     @property
     def since(self) -> dt.datetime:
@@ -82,8 +91,9 @@ def user_of(request: HttpRequest) -> User:
 def find_residence(request: HttpRequest) -> Residence | None:
     """The residence this request looks at; None for a visitor who lives nowhere.
 
-    That of the apartment chosen at log-in, else of the newest tenancy that lasts, else of the last
-    one that began before today: who moved out keeps looking at their own past.
+    That of the apartment which the address names, None where it is nobody's of theirs; else of the one chosen at
+    log-in, else of the newest tenancy that lasts, else of the last one that began before today: who moved out keeps
+    looking at their own past.
     """
     if not hasattr(request, "_riser_residence"):
         request._riser_residence = _load(request)  # type: ignore[attr-defined]
@@ -91,12 +101,13 @@ def find_residence(request: HttpRequest) -> Residence | None:
     return found
 
 
-def fresh_residence(session_key: str) -> Residence | None:
-    """What a page that stays open may still look at, asked of the database anew.
+def fresh_residence(session_key: str, query: str = "") -> Residence | None:
+    """What a page that stays open may still look at, asked of the database anew. `query` chooses among several.
 
     None once the session ended or ran out, the password changed, or the account was switched off.
     """
     request = HttpRequest()
+    request.GET = QueryDict(query)
     request.session = SessionStore(session_key)
     request.user = get_user(request)
     return find_residence(request)
@@ -114,10 +125,18 @@ def _load(request: HttpRequest) -> Residence | None:
     if not isinstance(request.user, User):
         return None
     begun = [t for t in Tenancy.objects.of(request.user) if t.moved_in <= t.apartment.building.today()]
-    chosen = request.session.get(SESSION_KEY)
+    chosen, asked = request.session.get(SESSION_KEY), request.GET.get(CHOICE)
     # Sorting is stable, so the newest stays first among equals.
     homes = sorted(begun, key=lambda t: (t.apartment_id != chosen, t.has_ended))
-    return Residence.of(*(t for t in begun if t.apartment_id == homes[0].apartment_id)) if homes else None
+    home = next((t for t in homes if asked is None or str(t.apartment) == asked), None)
+    if home is None:
+        return None
+    newest = {t.apartment_id: t for t in reversed(begun)}
+    return replace(
+        Residence.of(*(t for t in begun if t.apartment_id == home.apartment_id)),
+        homes=tuple(sorted(newest.values(), key=lambda t: (t.has_ended, str(t.apartment)))),
+        query="" if asked is None else urlencode({CHOICE: asked}, safe="/"),
+    )
 
 
 def login_apartments(user: User) -> dict[str, int]:

@@ -11,10 +11,11 @@ from accounts.models import Tenancy, User
 
 
 class Visitor(NamedTuple):
-    """A page that stays open: its session and its account."""
+    """A page that stays open: its session, its account, and the query that chooses among its apartments and meters."""
 
     session_key: str
     user: int
+    query: str = ""
 
 
 def rights(visitors: Collection[Visitor]) -> dict[Visitor, Hashable]:

@@ -13,12 +13,13 @@ from ninja.parser import Parser
 from ninja.security import django_auth
 from pydantic import BaseModel
 
-from accounts.access import load_residence, user_of
+from accounts.access import user_of
 from accounts.text import HIDDEN
 from metering.api_docs import ApiDocs
 from metering.api_energy import Day
 from metering.api_energy import router as energy_router
 from metering.api_problems import READ_PROBLEMS, InvalidOut, ProblemOut
+from metering.choice import load_choice
 from metering.lookback import curve_of, own_time
 from metering.models import Reading
 from metering.models.reading import NOT_SAVED
@@ -38,7 +39,9 @@ api = NinjaAPI(
     parser=JsonOrForm(),
     title="Riser",
     version="1",
-    description="Electricity of your own apartment. Log in first; a POST needs the CSRF token in X-CSRFToken.",
+    description="Electricity of your own apartment. Log in first; a POST needs the CSRF token in X-CSRFToken. "
+    "If you have several apartments, apartment=BUILDING/NUMBER in the query chooses one; meter=NUMBER chooses one of "
+    "its meters. The dashboard's switch leads to these names.",
     auth=django_auth,
     # Else its page shows this site's address to validator.swagger.io.
     docs=ApiDocs(settings={"validatorUrl": None}),
@@ -137,13 +140,13 @@ def too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
 @api.get("/power-data", response={200: PowerDataOut} | READ_PROBLEMS, summary="The latest reading")
 def get_power_data(request: HttpRequest) -> dict[str, Any]:
     """Your apartment's latest reading and the state of its way here."""
-    return power_data(load_residence(request), timezone.now()).as_json()
+    return power_data(load_choice(request), timezone.now()).as_json()
 
 
 @api.post("/save-reading", response={201: SavedOut} | WRITE_PROBLEMS, summary="Keep the latest reading")
 def save_reading(request: HttpRequest, body: Annotated[SaveIn | None, Body()] = None) -> Status[dict[str, Any]]:
     """Keep the latest reading, with a note: it outlives the time for which readings are stored."""
-    residence = load_residence(request)
+    residence = load_choice(request)
     reading = Reading.objects.latest_of(residence)
     if reading is None:
         return Status(409, {"detail": "There is no reading to save yet: the meter has not sent one."})
@@ -166,7 +169,7 @@ def save_reading(request: HttpRequest, body: Annotated[SaveIn | None, Body()] = 
 @api.delete("/saved-readings/{number}", response={204: None} | UNDO_PROBLEMS, summary="Keep a reading no longer")
 def forget_reading(request: HttpRequest, number: int) -> Status[dict[str, str] | None]:
     """Take the mark and the note off a reading of your household's: it goes when its time is over."""
-    saved = Reading.objects.of(load_residence(request)).saved()
+    saved = Reading.objects.of(load_choice(request)).saved()
     if not (abs(number) < MOST and saved.filter(pk=number).update(**NOT_SAVED)):
         return Status(404, {"detail": "Your household has saved no such reading."})
     return Status(204, None)
@@ -176,7 +179,7 @@ def forget_reading(request: HttpRequest, number: int) -> Status[dict[str, str] |
 def get_recent(request: HttpRequest) -> dict[str, Any]:
     """Your apartment's readings of the last ten minutes, at most 1,500 of them."""
     now = timezone.now()
-    own = load_residence(request).during(now - RECENT, now + RECENT)
+    own = load_choice(request).during(now - RECENT, now + RECENT)
     newest = Reading.objects.of(own).order_by("-taken_at").values_list("taken_at", "power")
     rows = list(newest[:MOST_RECENT])[::-1]
     return {"timestamps": [iso_utc(taken_at) for taken_at, _ in rows], "power": [round(power, 3) for _, power in rows]}
@@ -191,7 +194,7 @@ def get_curve(
     end: Annotated[Second | None, Query(description="Unix seconds: only what is measured before then")] = None,
 ) -> Any:
     """Your apartment's power in that time, thinned out to what a screen can show."""
-    residence = load_residence(request)
+    residence = load_choice(request)
     own = own_time(residence, since, until)
     own = own.within(_instant(begin) or own.begin, _instant(end) or own.end)
     saved = Reading.objects.of(residence.during(*own)).saved().order_by("-taken_at")[:MOST_MARKS]

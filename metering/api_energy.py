@@ -9,9 +9,9 @@ from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema, Status
 from pydantic import AfterValidator, BeforeValidator
 
-from accounts.access import load_residence
 from accounts.models import plausible_date
 from metering.api_problems import READ_PROBLEMS, InvalidOut, ProblemOut
+from metering.choice import load_choice
 from metering.periods import DAY, By, Period
 from metering.usage import Cost, Subject, Usage, usage
 
@@ -79,7 +79,7 @@ def get_energy(
     by: Annotated[Literal["hour", "day", "week", "month", "year"], Query()] = "day",
 ) -> Any:
     """Your apartment's energy in local hours, days, weeks (from Monday), months or years, and what it costs."""
-    residence = load_residence(request)
+    residence = load_choice(request)
     building = residence.building
     asked = Period(building.midnight(since), building.midnight(until + DAY))
     own = asked.within(residence.since, min(residence.until or asked.end, building.midnight(building.today() + DAY)))

@@ -1,6 +1,6 @@
 """Usage as bars: a picture that a server can draw."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from urllib.parse import urlencode
@@ -64,15 +64,15 @@ def _rectangles(bar: Bar) -> str:
     return f'<a href="?{escape(bar.query)}" tabindex="-1">{drawn}</a>' if bar.query else drawn
 
 
-def bars(usages: Sequence[Usage], building: Building, by: By) -> Bars:
-    """One bar for each period."""
+def bars(usages: Sequence[Usage], building: Building, by: By, kept: Mapping[str, str] | None = None) -> Bars:
+    """One bar for each period. Its link keeps these parameters."""
     top = max((usage.energy for usage in usages), default=0)
-    return Bars([_bar(number, usage, building, by, top) for number, usage in enumerate(usages)], top)
+    return Bars([_bar(number, usage, building, by, top, kept or {}) for number, usage in enumerate(usages)], top)
 
 
-def _bar(number: int, usage: Usage, building: Building, by: By, top: int) -> Bar:
+def _bar(number: int, usage: Usage, building: Building, by: By, top: int, kept: Mapping[str, str]) -> Bar:
     begin = usage.period.begin.astimezone(building.zone)
     last = (usage.period.end.astimezone(building.zone) - DAY / 86_400_000).date()
-    dates = {"since": begin.date().isoformat(), "until": last.isoformat()}
+    query = urlencode({"since": begin.date().isoformat(), "until": last.isoformat()} | kept, safe="/")
     height = round(HEIGHT * usage.energy / top, 2) if top else 0.0
-    return Bar(usage, begin.strftime(FORMATS[by]), number * PITCH, height, "" if by == By.HOUR else urlencode(dates))
+    return Bar(usage, begin.strftime(FORMATS[by]), number * PITCH, height, "" if by == By.HOUR else query)

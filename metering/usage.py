@@ -20,7 +20,7 @@ from accounts.models import Apartment, Building
 from metering.day_totals import SUMMED
 from metering.loads import OPEN_QUARTERS, open_loads
 from metering.models import DayTotal, Load, Meter, MonthTotal, Rate, Tariff
-from metering.models.instant import EPOCH
+from metering.models.instant import EPOCH, LATEST
 from metering.models.load import quarter_of, quarter_start
 from metering.periods import By, Period, cut, days_begun, next_begin, whole_days
 from metering.tariffs import Timeline
@@ -60,8 +60,12 @@ class Subject:
 
     @classmethod
     def of_residence(cls, residence: Residence) -> Self:
-        """A household, in its own time and no other."""
-        return cls(residence.building, heard_meters(apartment=residence.apartment), residence.spans)
+        """A household, in its own time and no other. Of one meter where it looks at one, while that was there."""
+        if residence.meter is None:
+            return cls(residence.building, heard_meters(apartment=residence.apartment), residence.spans)
+        meters = heard_meters(apartment=residence.apartment, pk=residence.meter)
+        spans = residence.during(meters[0].installed_at, meters[0].removed_at or LATEST).spans
+        return cls(residence.building, meters, spans, apartments=0)
 
     @classmethod
     def of_apartment(cls, apartment: Apartment) -> Self:

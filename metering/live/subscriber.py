@@ -76,12 +76,15 @@ class Subscriber:
 
     def deliver(self, reading: Reading, number: int, now: dt.datetime) -> None:
         """Tell of a reading if it is the household's own, and was not told already."""
-        if reading.pk in self._begun_with or not self.residence.covers(reading.taken_at):
+        if reading.pk in self._begun_with or not self._is_shown(reading):
             return
         if self.latest is None or reading.taken_at > self.latest.taken_at:
             self.latest = reading
         self.status = Status(self.status.listener, self.status.broker, meter_lamp(self.latest, now))
         self._tell_of(reading, number, now)
+
+    def _is_shown(self, reading: Reading) -> bool:
+        return self.residence.covers(reading.taken_at) and self.residence.meter in {None, reading.meter_id}
 
     def _tell_of(self, reading: Reading | None, number: int, now: dt.datetime) -> None:
         data = data_of(self.residence, reading, now, self.status).as_json()

@@ -13,8 +13,9 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils import timezone
 
-from accounts.access import Residence, fresh_residence
+from accounts.access import Residence
 from accounts.rights import Visitor, rights
+from metering.choice import fresh_choice
 from metering.live.commits import Commits
 from metering.live.news import Fresh, News
 from metering.live.subscriber import REPLAYED, Subscriber
@@ -154,7 +155,7 @@ class Watcher:
     def _begin(self, visitor: Visitor, last: int | None) -> Beginning | None:
         settled = self._news_from_here().settled
         right = rights([visitor]).get(visitor)
-        residence = fresh_residence(visitor.session_key) if right else None
+        residence = fresh_choice(visitor) if right else None
         if residence is None or residence.has_ended:
             return None
         latest, now = Reading.objects.latest_of(residence), timezone.now()
@@ -179,7 +180,7 @@ def _allowed(subscribers: Collection[Subscriber]) -> dict[Subscriber, tuple[Hash
         right = now.get(subscriber.visitor)
         residence: Residence | None = subscriber.residence
         if right != subscriber.right:
-            residence = fresh_residence(subscriber.visitor.session_key)
+            residence = fresh_choice(subscriber.visitor)
         if residence and residence.tenancy == subscriber.residence.tenancy and not residence.has_ended:
             found[subscriber] = (right, residence)
     return found

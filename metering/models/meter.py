@@ -185,7 +185,11 @@ class Meter(models.Model):
 
 
 def meters_of(residence: Residence) -> list[Meter]:
-    """The meters of a household's apartment, in the order in which they were installed. Asked once for a residence."""
+    """The meters of a household's apartment, in the order in which they were installed. Asked once for a residence.
+
+    Where it looks at one meter only, that one.
+    """
     ordered = Prefetch("meters", queryset=Meter.objects.order_by("installed_at", "pk"))
     prefetch_related_objects([residence.apartment], ordered)
-    return list(residence.apartment.meters.all())
+    meters = residence.apartment.meters.all()
+    return [meter for meter in meters if residence.meter in {None, meter.pk}]

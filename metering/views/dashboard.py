@@ -7,8 +7,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts.access import find_residence, user_of
+from accounts.access import user_of
 from accounts.models import JoinRequest, Tenancy
+from metering.choice import find_choice, switch_of
 from metering.comparison import compare
 from metering.highlights import highlights
 from metering.overview import overview
@@ -20,12 +21,14 @@ from metering.power_data import power_data
 @login_required
 def dashboard(request: HttpRequest) -> HttpResponse:
     """The latest reading, and today's energy; a manager without an apartment goes to the building."""
-    residence = find_residence(request)
+    residence = find_choice(request)
     if residence is None:
         return redirect("admin:index") if request.user.is_staff else waiting(request)
     now, today = timezone.now(), residence.building.today()
     data = power_data(residence, now)
     context = {
+        "residence": residence,
+        "switch": switch_of(residence, {}),
         "data": data,
         "json": data.as_json(),
         "today": today,
@@ -34,7 +37,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "gap": settings.MAX_GAP_SECONDS,
         "highlights": highlights(residence, now),
         "energy": overview(residence, now),
-        "comparison": None if residence.has_ended else compare(residence, today),
+        "comparison": None if residence.has_ended or residence.meter else compare(residence, today),
     }
     return render(request, "metering/dashboard.html", context)
 

@@ -9,8 +9,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from accounts.access import Residence, load_residence
+from accounts.access import Residence
 from accounts.models import plausible_date
+from metering.choice import load_choice
 from metering.export import tables
 from metering.export.formats import CSV, JSON, as_csv, as_json
 from metering.export.households import XML, as_green_button
@@ -40,7 +41,7 @@ class ExportForm(forms.Form):
 @login_required
 def export(request: HttpRequest) -> HttpResponseBase:
     """A file, sent while it is made."""
-    residence = load_residence(request)
+    residence = load_choice(request)
     form = ExportForm(request.GET)
     if not form.is_valid():
         faults = "; ".join(f"{name}: {' '.join(map(str, words))}" for name, words in form.errors.items())

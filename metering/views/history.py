@@ -13,9 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.access import Residence, load_residence
+from accounts.access import CHOICE, Residence
 from accounts.models import plausible_date
 from metering.bars import bars
+from metering.choice import METER, load_choice, switch_of
 from metering.lookback import own_time
 from metering.models import Reading
 from metering.periods import DAY, By, Period
@@ -36,6 +37,8 @@ DOWNLOADS = (
     ("readings", "Readings", False), ("quarter-hours", "Quarter hours", True), ("days", "Days", False),
     ("months", "Months", False),
 )  # fmt: skip
+KEPT = (CHOICE, METER)
+"""What stays as it is on the way to other days."""
 PARTS = ((2.1, By.HOUR), (62.1, By.DAY), (1100, By.MONTH))
 """Up to so many days are shown by these."""
 
@@ -72,7 +75,7 @@ class Column:
 @login_required
 def history(request: HttpRequest) -> HttpResponse:
     """The household's readings in its own time."""
-    residence = load_residence(request)
+    residence = load_choice(request)
     form = HistoryForm(request.GET or None)
     choice = form.cleaned_data if form.is_valid() else {}
     saved_only = choice.get("show") == "saved"
@@ -88,8 +91,13 @@ def history(request: HttpRequest) -> HttpResponse:
     by = _by(past)
     energy = [] if saved_only else usage(Subject.of_residence(residence), *past, by)
     sort = choice.get("sort") or NEWEST_FIRST
+    kept = {name: request.GET[name] for name in KEPT if name in request.GET}
     paginator = Paginator(_ordered(readings, sort), PAGE_SIZE)
     context = {
+        "residence": residence,
+        "switch": switch_of(residence, _parameters(request, CHOICE, METER, "page")),
+        "kept": urlencode(kept, safe="/"),
+        "kept_fields": kept,
         "form": form,
         "saved_only": saved_only,
         "first": first,
@@ -98,7 +106,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "since": form["since"].value() or first,
         "until": form["until"].value() or last,
         "statistics": power,
-        "energy": bars(energy, residence.building, by),
+        "energy": bars(energy, residence.building, by, kept),
         "sum": combine(energy),
         "columns": _columns(request, sort),
         "page": paginator.get_page(request.GET.get("page")),
@@ -161,8 +169,12 @@ def _columns(request: HttpRequest, sort: str) -> list[Column]:
 
 def _query(request: HttpRequest, **changes: str | None) -> str:
     """The query string of this page with some parameters changed; None takes one away."""
-    parameters = {name: request.GET[name] for name in request.GET if name not in changes}
-    return urlencode(parameters | {name: value for name, value in changes.items() if value is not None})
+    changed = {name: value for name, value in changes.items() if value is not None}
+    return urlencode(_parameters(request, *changes) | changed, safe="/")
+
+
+def _parameters(request: HttpRequest, *without: str) -> dict[str, str]:
+    return {name: request.GET[name] for name in request.GET if name not in without}
 
 
 def _by(past: Period) -> By:

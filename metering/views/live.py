@@ -4,8 +4,8 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
-from accounts.access import load_residence
 from accounts.rights import Visitor
+from metering.choice import load_choice
 from metering.live.line import texts
 
 DIGITS = 18
@@ -22,11 +22,11 @@ async def live(request: HttpRequest) -> HttpResponseBase:
     if not user.is_authenticated:
         # A browser's stream cannot follow a redirect to the log-in page.
         return HttpResponse("Log in first.\n", status=401, content_type="text/plain")
-    residence = await sync_to_async(load_residence)(request)
+    residence = await sync_to_async(load_choice)(request)
     if residence.has_ended:
         # Nothing new can come; this answer keeps a browser from asking again.
         return HttpResponse(status=204)
-    visitor = Visitor(request.session.session_key or "", user.pk)
+    visitor = Visitor(request.session.session_key or "", user.pk, residence.query)
     told = texts(getattr(request, "scope", {}), visitor, _last(request))
     return StreamingHttpResponse(told, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 

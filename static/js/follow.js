@@ -12,7 +12,7 @@ Riser.follow = ({ stream, url, on }) => {
   function open() {
     source?.close();
     openedAt = performance.now();
-    source = new EventSource(last ? `${stream}?after=${last}` : stream);
+    source = new EventSource(last ? `${stream}${stream.includes("?") ? "&" : "?"}after=${last}` : stream);
     listen("reading", (event) => {
       last = event.lastEventId;
       on.reading(JSON.parse(event.data));

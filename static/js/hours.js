@@ -39,7 +39,7 @@
     table.append(cell("thead", head), document.createElement("tbody"));
     for (const [day, hours] of days) {
       const name = new Date(`${day}T12:00:00Z`).toLocaleDateString("en-GB", { timeZone: "UTC", weekday: "short", day: "numeric", month: "short" });
-      const row = cell("tr", cell("th", cell("a", name, { href: `?since=${day}&until=${day}` }), { scope: "row" }));
+      const row = cell("tr", cell("th", cell("a", name, { href: `?since=${day}&until=${day}${element.dataset.kept}` }), { scope: "row" }));
       hours.forEach((energy, hour) => row.append(square(energy, highest, `${name}, ${hour}:00`)));
       table.tBodies[0].append(row);
     }

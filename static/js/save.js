@@ -26,7 +26,7 @@
 
   async function takeBack(number) {
     try {
-      const { status } = await send(form.dataset.forget.replace(/0$/, number), "DELETE");
+      const { status } = await send(form.dataset.forget.replace(/0(?=\?|$)/, number), "DELETE");
       say(status === 204 ? saved.dataset.undone : saved.dataset.lost);
       document.dispatchEvent(new CustomEvent("saved"));
     } catch {

@@ -19,9 +19,10 @@ from accounts.models import Tenancy, User
 from accounts.rights import Visitor, rights
 from metering.live import news, watcher
 from metering.live.subscriber import QUEUE, REPLAYED, Subscriber
+from metering.loads import derive_new
 from metering.models import ListenerState, Reading
 from metering.status import Status
-from tests.factories import ListenerStateFactory, ReadingFactory
+from tests.factories import ListenerStateFactory, MeterFactory, ReadingFactory
 
 
 @pytest.fixture
@@ -172,6 +173,24 @@ def test_after_a_drop_it_goes_on_where_it_stood(listening, meter, way):
 
     # The newest once more: how things stand now.
     assert listening(script) == [[101, 102, 103, 103]]
+
+
+def test_of_several_meters_the_chosen_one_alone_is_told(listening, meter, apartment):
+    second = MeterFactory(apartment=apartment, topic="house/second")
+
+    async def script(opened):
+        for each, power in ((second, 200), (meter, 100)):
+            await measure(each, power, seconds_ago=5)
+        await sync_to_async(lambda: sum(derive_new()))()
+        stream = await opened(f"?meter={second.pk}")
+        yield await stream.powers(1)
+        for each, power in ((meter, 101), (second, 201), (meter, 102), (second, 202)):
+            await measure(each, power)
+        yield await stream.powers(2)
+        again = await opened(f"?meter={second.pk}&after=1")
+        yield set(await again.powers(3))
+
+    assert listening(script) == [[200], [201, 202], {200, 201, 202}]
 
 
 def test_who_missed_too_much_is_told_so(listening, meter, monkeypatch):
