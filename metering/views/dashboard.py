@@ -1,5 +1,7 @@
 """The live dashboard."""
 
+from urllib.parse import urlencode
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -32,6 +34,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "data": data,
         "json": data.as_json(),
         "today": today,
+        "dates": urlencode({"since": today, "until": today}),
         "midnight": residence.building.midnight(today),
         "tomorrow": residence.building.midnight(today + DAY),
         "gap": settings.MAX_GAP_SECONDS,

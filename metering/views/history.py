@@ -39,6 +39,9 @@ DOWNLOADS = (
 )  # fmt: skip
 KEPT = (CHOICE, METER)
 """What stays as it is on the way to other days."""
+CURVE_DOWNLOADS = {By.HOUR: "readings", By.DAY: "quarter-hours", By.MONTH: "days", By.YEAR: "days"}
+BARS_DOWNLOADS = {By.HOUR: "quarter-hours", By.DAY: "days", By.MONTH: "months", By.YEAR: "months"}
+"""What has the figures that are drawn."""
 PARTS = ((2.1, By.HOUR), (62.1, By.DAY), (1100, By.MONTH))
 """Up to so many days are shown by these."""
 
@@ -111,6 +114,9 @@ def history(request: HttpRequest) -> HttpResponse:
         "columns": _columns(request, sort),
         "page": paginator.get_page(request.GET.get("page")),
         "query": _query(request, page=None),
+        "past": past,
+        "curve_download": CURVE_DOWNLOADS[by],
+        "bars_download": BARS_DOWNLOADS[by],
         "has_hours": by == By.DAY and any(day.energy for day in energy),
         "has_curve": not saved_only and power["number"] > 0,
         "downloads": DOWNLOADS,

@@ -26,11 +26,36 @@ Riser.chart = {
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), element.dataset.zone),
       legend: { show: false },
       axes: [
-        { ...axis, size: 32, space: 60, ...times },
+        { ...axis, size: 36, gap: 9, space: 60, ...times },
         { ...axis, size: 52, values: (_, splits) => splits.map(units) },
       ],
       ...more,
     };
+  },
+
+  // For an axis of time: hours, and where a new day begins its date instead.
+  days(zone) {
+    const { hour, day } = Riser.chart;
+    const isNew = (splits, index) => index === 0 || day(splits[index], zone) !== day(splits[index - 1], zone);
+    return {
+      values: (_, splits, _axis, _space, step) =>
+        splits.map((split, index) => (step >= 86400 || isNew(splits, index) ? day(split, zone) : hour(split, zone))),
+    };
+  },
+
+  // The table of what a chart shows, made when somebody opens it: `rows` are texts, of which the first is the heading.
+  table(element, rows) {
+    const details = document.getElementById(`${element.id}-table`);
+    const body = details.querySelector("tbody");
+    const row = ([head, ...cells]) => {
+      const made = document.createElement("tr");
+      made.append(Object.assign(document.createElement("th"), { scope: "row", textContent: head }));
+      made.append(...cells.map((text) => Object.assign(document.createElement("td"), { className: "number", textContent: text })));
+      return made;
+    };
+    const fill = () => body.replaceChildren(...(details.open ? rows().map(row) : []));
+    details.addEventListener("toggle", fill);
+    return fill;
   },
 
   // Drawn anew where its width or the theme changes.

@@ -1,40 +1,23 @@
 // The curve of power over time: the mean of each step as a line, its highest value as a shade above.
 (() => {
   const AGAIN_MS = 30_000;
-  const SHORTEST_SECONDS = 60;
   const element = document.getElementById("curve");
   if (!element) return;
-  const { zone, begin, end, url } = element.dataset;
+  const { zone, begin, end, url, before, shift } = element.dataset;
   const peakText = document.getElementById("peak");
-  const whole = document.getElementById("whole");
+  const stepText = document.getElementById("curve-step");
   const emptyText = document.getElementById("curve-empty");
-  let data = { step: 0, times: [], mean: [], peak: [], saved: [] };
+  const details = document.getElementById("curve-table");
+  const NOTHING = { step: 0, times: [], mean: [], peak: [], saved: [] };
+  let data = NOTHING;
+  // The same days a year earlier, moved here.
+  let earlier = NOTHING;
   let chart = null;
   let timer = 0;
-  let shown = url;
 
   const { colour } = Riser.chart;
   const hour = (seconds) => Riser.chart.hour(seconds, zone);
   const day = (seconds) => Riser.chart.day(seconds, zone);
-  // Hours; where a new day begins, its date instead.
-  const labels = (splits, step) =>
-    splits.map((split, index) => {
-      const newDay = index === 0 || day(split) !== day(splits[index - 1]);
-      return step >= 86400 || (newDay && !begin) ? day(split) : hour(split);
-    });
-
-  // Drawn over with a finger or a mouse: that part alone, as fine as it is known.
-  function zoom(plot) {
-    const { left, width } = plot.select;
-    const [first, last] = [left, left + width].map((x) => Math.round(plot.posToVal(x, "x")));
-    if (last - first >= SHORTEST_SECONDS) show(`${url}${url.includes("?") ? "&" : "?"}begin=${first}&end=${last}`);
-  }
-
-  function show(address) {
-    shown = address;
-    whole?.toggleAttribute("hidden", shown === url);
-    refresh();
-  }
 
   // A star where a reading was saved.
   function mark(plot) {
@@ -47,28 +30,38 @@
   }
 
   function options() {
+    const few = data.times.length < 3;
     return Riser.chart.options(element, {
       heights: [190, 260],
-      times: { values: (_, splits, _axis, _space, step) => labels(splits, step) },
+      times: begin ? { values: (_, splits) => splits.map(hour) } : Riser.chart.days(zone),
       units: Riser.chart.watts,
-      cursor: { drag: { x: !begin, y: false, setScale: false }, points: { show: false } },
-      hooks: { draw: [mark], setSelect: [zoom] },
+      cursor: { drag: { x: Riser.zoom.isThere, y: false, setScale: false }, points: { show: false } },
+      hooks: Riser.zoom.isThere ? { ...Riser.zoom.hooks, draw: [mark] } : { draw: [mark] },
       scales: {
-        x: { range: (_, low, high) => (begin ? [Number(begin), Number(end)] : [low, high]) },
+        x: { range: (_, low, high) => (begin ? [Number(begin), Number(end)] : Riser.zoom.part ?? [low, high]) },
         y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 100) * 1.06] },
       },
       series: [
         {},
         { stroke: colour("--riser-peak"), width: 1, fill: colour("--riser-shade"), points: { show: false } },
-        { stroke: colour("--riser-line"), width: 2, points: { show: data.times.length < 3, size: 6 } },
+        { stroke: colour("--riser-line"), width: 2, points: { show: few, size: 6 } },
+        { stroke: colour("--riser-before"), width: 1.5, dash: [5, 4], points: { show: earlier.times.length < 3, size: 6 } },
       ],
     });
   }
 
-  function describePeak() {
+  function columns() {
+    if (!earlier.times.length) return [data.times, data.peak, data.mean, data.times.map(() => null)];
+    return uPlot.join([[data.times, data.peak, data.mean], [earlier.times, earlier.mean]], [[2, 2, 2], [2, 2]]);
+  }
+
+  function describe() {
     const known = data.peak.filter((value) => value !== null);
+    const nothing = known.length === 0 && earlier.times.length === 0;
     emptyText?.toggleAttribute("hidden", known.length > 0);
-    element.hidden = known.length === 0;
+    element.hidden = nothing;
+    details.hidden = nothing;
+    if (stepText) stepText.textContent = known.length ? stepText.dataset.words.replace("{step}", Riser.duration(data.step)) : "";
     if (!known.length) return;
     const highest = Math.max(...known);
     const at = data.times[data.peak.indexOf(highest)];
@@ -78,20 +71,36 @@
     element.setAttribute("aria-label", `Power over time. ${words}.`);
   }
 
+  function rows() {
+    const name = (second) => `${day(second)}, ${data.step < 60 ? Riser.time(new Date(second * 1000), zone) : hour(second)}`;
+    return data.times.map((second, index) => [name(second), Riser.figure(data.mean[index]), Riser.figure(data.peak[index])]);
+  }
+  const fillTable = Riser.chart.table(element, rows);
+
   function draw() {
     chart?.destroy();
     chart = null;
-    describePeak();
-    if (data.times.length) chart = new uPlot(options(), [data.times, data.peak, data.mean], element);
+    describe();
+    fillTable();
+    if (data.times.length || earlier.times.length) chart = new uPlot(options(), columns(), element);
+  }
+
+  async function fetchBefore() {
+    if (!before) return NOTHING;
+    const found = await Riser.chart.fetch(Riser.zoom.query(before, Number(shift)));
+    return found ? { ...found, times: found.times.map((second) => second + Number(shift)) } : earlier;
   }
 
   async function refresh() {
     // The next day has a page of its own.
     if (end && Date.now() / 1000 > end && "follow" in element.dataset) return location.reload();
-    const found = await Riser.chart.fetch(shown);
+    const part = Riser.zoom.part;
+    const [found, foundBefore] = await Promise.all([Riser.chart.fetch(Riser.zoom.query(url)), fetchBefore()]);
+    // Meanwhile another part may be asked for.
+    if (part !== Riser.zoom.part) return;
     // Without an answer the old curve stays, and another attempt is made.
     if (found) {
-      data = found;
+      [data, earlier] = [found, foundBefore];
       draw();
     }
     clearTimeout(timer);
@@ -101,7 +110,9 @@
   Riser.chart.redraw(element, draw);
   document.addEventListener("saved", refresh);
   document.addEventListener("reading", () => data.times.length || refresh());
-  element.addEventListener("dblclick", () => show(url));
-  whole?.addEventListener("click", () => show(url));
+  document.addEventListener("zoom", () => {
+    if (chart && Riser.zoom.part) chart.setScale("x", { min: Riser.zoom.part[0], max: Riser.zoom.part[1] });
+    refresh();
+  });
   refresh();
 })();

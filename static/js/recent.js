@@ -9,6 +9,7 @@
   const gap = Number(element.dataset.gap);
   const usual = element.dataset.low === undefined ? null : [Number(element.dataset.low), Number(element.dataset.high)];
   const empty = document.getElementById("recent-empty");
+  const details = document.getElementById("recent-table");
   const points = new Map();
   // How far the browser's clock is ahead of the server's, in seconds.
   let ahead = 0;
@@ -45,7 +46,7 @@
     const [low, high] = usual ?? [0, 100];
     return Riser.chart.options(element, {
       heights: [150, 180],
-      times: { size: 30, incrs: [60, 120, 300], values: (_, splits) => splits.map(clock) },
+      times: { incrs: [60, 120, 300], values: (_, splits) => splits.map(clock) },
       units: Riser.chart.watts,
       cursor: { drag: { x: false, y: false }, points: { show: false } },
       hooks: { drawClear: [shade] },
@@ -57,15 +58,23 @@
     });
   }
 
+  // As it was when it was opened: rows that move cannot be read.
+  function rows() {
+    const times = [...points.keys()].sort((a, b) => b - a);
+    return times.map((time) => [Riser.time(new Date(time * 1000), zone), Riser.figure(points.get(time))]);
+  }
+  Riser.chart.table(element, rows);
+
   function draw() {
     const data = columns();
     const known = data[1].filter((power) => power !== null);
     empty.hidden = known.length > 0;
-    element.hidden = known.length === 0;
+    element.hidden = details.hidden = known.length === 0;
     if (!known.length) return;
     const words = element.dataset.words;
     const range = { low: Riser.figure(Math.min(...known)), high: Riser.figure(Math.max(...known)) };
-    element.setAttribute("aria-label", words.replace(/\{(\w+)\}/g, (_, name) => range[name]));
+    const label = words.replace(/\{(\w+)\}/g, (_, name) => range[name]);
+    if (label !== element.getAttribute("aria-label")) element.setAttribute("aria-label", label);
     if (chart) return chart.setData(data);
     chart = new uPlot(options(known.length), data, element);
   }

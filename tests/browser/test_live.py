@@ -74,6 +74,36 @@ def turn(page, state):
     )
 
 
+def look_closer_by_keyboard(page):
+    shown = page.locator("#zoom-part")
+    page.get_by_role("button", name="Zoom in").press("Enter")
+    expect(shown).to_have_text(re.compile(r"\d\d:\d\d to \d\d:\d\d"))
+    closer = shown.text_content()
+    page.get_by_role("button", name="Move to what came after").press("Enter")
+    expect(shown).not_to_have_text(closer)
+    page.go_back()
+    expect(shown).to_have_text(closer)
+    page.reload()
+    expect(shown).to_have_text(closer)
+    page.get_by_role("button", name="All of it").press("Enter")
+    expect(shown).to_be_empty()
+    expect(page.get_by_role("button", name="Zoom in")).to_be_focused()
+    page.get_by_text("As a table").last.press("Enter")
+    expect(page.locator("#curve-table tbody tr")).not_to_have_count(0)
+
+
+def spread(page):
+    """Two fingers on the curve."""
+    page.locator("#curve .u-over").scroll_into_view_if_needed()
+    box = page.locator("#curve .u-over").bounding_box()
+    hands = page.context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 20), ("touchMove", 60), ("touchMove", 100)):
+        places = [box["x"] + box["width"] / 2 + side * apart for side in (-1, 1)]
+        points = [{"x": x, "y": box["y"] + 60, "id": number} for number, x in enumerate(places)]
+        hands.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    hands.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 def test_looking_back(page, move_in, broker, house, site):
     move_in(page, "101")
     noon = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0) - dt.timedelta(days=1)
@@ -92,6 +122,10 @@ def test_looking_back(page, move_in, broker, house, site):
     page.mouse.up()
     page.get_by_role("button", name="All of it").click()
     expect(page.get_by_role("button", name="All of it")).to_be_hidden()
+    look_closer_by_keyboard(page)
+    spread(page)
+    expect(page).to_have_url(re.compile("begin="))
+    page.get_by_role("button", name="All of it").click()
     page.get_by_role("link", name="Earlier").click()
     expect(page.locator("[aria-labelledby=table-title] tbody tr")).to_have_count(4)
     page.go_back()
