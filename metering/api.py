@@ -1,26 +1,23 @@
 """The JSON that the dashboard's script and other programs read. Its documentation is at /api/docs."""
 
-import datetime as dt
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from ninja import Body, Field, NinjaAPI, Query, Schema, Status
+from ninja import Body, Field, NinjaAPI, Schema, Status
 from ninja.parser import Parser
 from ninja.security import django_auth
 from pydantic import BaseModel
 
 from accounts.access import user_of
 from accounts.text import HIDDEN
+from metering.api_curves import router as curves_router
 from metering.api_docs import ApiDocs
-from metering.api_energy import Day
 from metering.api_energy import router as energy_router
 from metering.api_problems import READ_PROBLEMS, InvalidOut, ProblemOut
 from metering.choice import load_choice
-from metering.lookback import curve_of, own_time
 from metering.models import Reading
 from metering.models.reading import NOT_SAVED
 from metering.power_data import iso_utc, power_data
@@ -93,40 +90,10 @@ class SavedOut(Schema):
     note: str
 
 
-class MarkOut(Schema):
-    """A saved reading."""
-
-    time: float = Field(description="Unix seconds at which it was measured")
-    power: float = Field(description="W")
-    note: str
-
-
-class CurveOut(Schema):
-    """Power over time, thinned out: one entry per bucket, null where nothing was measured."""
-
-    step: int = Field(description="s, width of a bucket")
-    times: list[int] = Field(description="Unix seconds at which the buckets begin")
-    mean: list[float | None] = Field(description="W, mean of the bucket")
-    peak: list[float | None] = Field(description="W, highest of the bucket")
-    saved: list[MarkOut] = Field(description="The newest saved readings of that time, at most 100")
-
-
-class RecentOut(Schema):
-    """Readings, the oldest first."""
-
-    timestamps: list[str] = Field(description="When they were measured, ISO 8601, UTC")
-    power: list[float] = Field(description="W; below zero is export")
-
-
 # 400: the body is no JSON. 403: the CSRF token is missing. 409: there is nothing to save yet. 413: too much was sent.
 WRITE_PROBLEMS = READ_PROBLEMS | {400: ProblemOut, 403: ProblemOut, 409: ProblemOut, 413: ProblemOut, 422: InvalidOut}
 
 UNDO_PROBLEMS = READ_PROBLEMS | {403: ProblemOut, 422: InvalidOut}
-RECENT = dt.timedelta(minutes=10)
-MOST_RECENT = 1500
-MOST_MARKS = 100
-Second = Annotated[int, Ge(0), Le(32_503_680_000)]
-"""Up to the year 3000."""
 MOST = 2**63
 """What no database takes for a number."""
 
@@ -175,35 +142,5 @@ def forget_reading(request: HttpRequest, number: int) -> Status[dict[str, str] |
     return Status(204, None)
 
 
-@api.get("/recent", response={200: RecentOut} | READ_PROBLEMS, summary="The last minutes, reading by reading")
-def get_recent(request: HttpRequest) -> dict[str, Any]:
-    """Your apartment's readings of the last ten minutes, at most 1,500 of them."""
-    now = timezone.now()
-    own = load_choice(request).during(now - RECENT, now + RECENT)
-    newest = Reading.objects.of(own).order_by("-taken_at").values_list("taken_at", "power")
-    rows = list(newest[:MOST_RECENT])[::-1]
-    return {"timestamps": [iso_utc(taken_at) for taken_at, _ in rows], "power": [round(power, 3) for _, power in rows]}
-
-
-@api.get("/curve", response={200: CurveOut} | READ_PROBLEMS | {422: InvalidOut}, summary="Power over time")
-def get_curve(
-    request: HttpRequest,
-    since: Annotated[Day | None, Query(description="First local day; without it, from moving in")] = None,
-    until: Annotated[Day | None, Query(description="Last local day; without it, up to today")] = None,
-    begin: Annotated[Second | None, Query(description="Unix seconds: only what is measured from then on")] = None,
-    end: Annotated[Second | None, Query(description="Unix seconds: only what is measured before then")] = None,
-) -> Any:
-    """Your apartment's power in that time, thinned out to what a screen can show."""
-    residence = load_choice(request)
-    own = own_time(residence, since, until)
-    own = own.within(_instant(begin) or own.begin, _instant(end) or own.end)
-    saved = Reading.objects.of(residence.during(*own)).saved().order_by("-taken_at")[:MOST_MARKS]
-    marks = [{"time": mark.taken_at.timestamp(), "power": round(mark.power, 1), "note": mark.note} for mark in saved]
-    return {**curve_of(residence, own), "saved": marks}
-
-
-def _instant(second: int | None) -> dt.datetime | None:
-    return None if second is None else dt.datetime.fromtimestamp(second, dt.UTC)
-
-
+api.add_router("", curves_router)
 api.add_router("", energy_router)

@@ -11,6 +11,7 @@ from django.core.paginator import Paginator
 from django.db.models.query import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.access import CHOICE, Residence
@@ -23,6 +24,7 @@ from metering.periods import DAY, By, Period
 from metering.statistics import statistics, statistics_of
 from metering.stretch import KINDS, Stretch, around
 from metering.usage import Subject, combine, usage
+from metering.voltage import HIGH, LOW, NOMINAL, quality
 
 PAGE_SIZE = 25
 COLUMNS = {
@@ -37,7 +39,7 @@ DOWNLOADS = (
     ("readings", "Readings", False), ("quarter-hours", "Quarter hours", True), ("days", "Days", False),
     ("months", "Months", False),
 )  # fmt: skip
-KEPT = (CHOICE, METER)
+KEPT = (CHOICE, METER, "voltage")
 """What stays as it is on the way to other days."""
 CURVE_DOWNLOADS = {By.HOUR: "readings", By.DAY: "quarter-hours", By.MONTH: "days", By.YEAR: "days"}
 BARS_DOWNLOADS = {By.HOUR: "quarter-hours", By.DAY: "days", By.MONTH: "months", By.YEAR: "months"}
@@ -52,6 +54,7 @@ class HistoryForm(forms.Form):
     show = forms.ChoiceField(choices=[("all", "All readings"), ("saved", "Saved readings")], required=False)
     since = forms.DateField(label="From", required=False, validators=plausible_date)
     until = forms.DateField(label="To", required=False, validators=plausible_date)
+    voltage = forms.BooleanField(required=False)
     sort = forms.ChoiceField(
         choices=[(sign + name, name) for name in COLUMNS for sign in ("", "-")],
         required=False,
@@ -115,6 +118,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "page": paginator.get_page(request.GET.get("page")),
         "query": _query(request, page=None),
         "past": past,
+        "also": _also(request, choice),
         "curve_download": CURVE_DOWNLOADS[by],
         "bars_download": BARS_DOWNLOADS[by],
         "has_hours": by == By.DAY and any(day.energy for day in energy),
@@ -122,7 +126,27 @@ def history(request: HttpRequest) -> HttpResponse:
         "downloads": DOWNLOADS,
         "dates": urlencode({name: date.isoformat() for name, date in (("since", first), ("until", last)) if date}),
     }
+    if choice.get("voltage"):
+        context |= _voltage(residence, past, by)
     return render(request, "metering/history.html", context)
+
+
+def _also(request: HttpRequest, choice: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """What may be shown besides: the name, the query that shows or hides it, and whether it is shown."""
+    titles = {"voltage": _("Voltage")}
+    return [
+        (title, _query(request, **{name: None if choice.get(name) else "1"}, page=None), bool(choice.get(name)))
+        for name, title in titles.items()
+    ]
+
+
+def _voltage(residence: Residence, past: Period, by: By) -> dict[str, Any]:
+    return {
+        "has_voltage": True,
+        "voltage": quality(residence, past),
+        "band": {"nominal": NOMINAL, "low": LOW, "high": HIGH},
+        "voltage_download": "readings" if by == By.HOUR else "quarter-hours",
+    }
 
 
 @dataclass(frozen=True)
@@ -165,7 +189,7 @@ def _ordered(readings: QuerySet[Reading], sort: str) -> QuerySet[Reading]:
 
 def _columns(request: HttpRequest, sort: str) -> list[Column]:
     columns = []
-    for name, (_, title) in COLUMNS.items():
+    for name, (_field, title) in COLUMNS.items():
         direction = {name: "ascending", f"-{name}": "descending"}.get(sort, "none")
         # Figures are sorted to see the largest, so the first click shows these.
         target = name if direction == "descending" or (name == "note" and direction == "none") else f"-{name}"

@@ -65,10 +65,11 @@
     if (!known.length) return;
     const highest = Math.max(...known);
     const at = data.times[data.peak.indexOf(highest)];
-    const words = `Highest: ${Riser.figure(highest)} W ${data.step > 60 ? "around" : "at"} ${begin ? "" : `${day(at)}, `}${hour(at)}`;
+    const [way, when] = data.step >= 86_400 ? ["on", day(at)] : [data.step > 60 ? "around" : "at", begin ? hour(at) : `${day(at)}, ${hour(at)}`];
+    const words = element.dataset[way].replace("{power}", Riser.figure(highest)).replace("{when}", when);
     // Of today the server said it to the second, and readings go on from there.
     if (!("power" in peakText.dataset)) peakText.textContent = words;
-    element.setAttribute("aria-label", `Power over time. ${words}.`);
+    element.setAttribute("aria-label", element.dataset.label.replace("{highest}", words));
   }
 
   function rows() {

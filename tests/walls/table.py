@@ -54,6 +54,7 @@ GET = {
     "api/saved-readings/<number>": Row("/api/saved-readings/1", 405, 405, 405, 405, 405),
     "api/recent":        Row("/api/recent",            401,   404,  200,  200,  404),
     "api/curve":         Row("/api/curve",             401,   404,  200,  200,  404),
+    "api/voltage":       Row("/api/voltage",           401,   404,  200,  200,  404),
     "api/energy":        Row("/api/energy?since=2025-01-01&until=2026-12-31", 401, 404, 200, 200, 404),
     "api/openapi.json":  Row("/api/openapi.json",      LOGIN, 200,  200,  200,  200),
     "api/docs":          Row("/api/docs",              LOGIN, 200,  200,  200,  200),

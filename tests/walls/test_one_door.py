@@ -9,7 +9,8 @@ from tests.test_architecture import FILES, lies_in
 # What answers requests, and what it asks.
 WEB = ("accounts", "metering.views", "metering.api", "metering.api_energy", "metering.admin", "metering.live",
        "metering.curve", "metering.long_curve", "metering.lookback", "metering.highlights", "metering.power_data",
-       "metering.statistics", "metering.status", "metering.metrics", "metering.choice")  # fmt: skip
+       "metering.statistics", "metering.status", "metering.metrics", "metering.choice",
+       "metering.api_curves", "metering.voltage")  # fmt: skip
 MODELS = ("Reading", "Load", "DayTotal", "MonthTotal")
 DOORS = {"of", "latest_of", "managed_by"}
 
