@@ -52,3 +52,23 @@ def duration(seconds: float) -> str:
     size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), UNITS[-1])
     number = int(seconds // size)
     return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def more_energy(energy: int) -> str:
+    """A difference in mWh as kWh with its sign, such as +3.20."""
+    return f"{_sign(energy)}{kilowatt_hours(abs(energy))}"
+
+
+def more_money(value: Decimal, currency: str) -> str:
+    """A difference in money with its sign, such as +€1.20."""
+    return f"{_sign(value)}{amount(abs(value), currency)}"
+
+
+def more_per_cent(share: float) -> str:
+    """A difference as whole per cent with its sign, such as +12 %."""
+    number = round(100 * share)
+    return f"{_sign(number)}{abs(number):,} %"
+
+
+def _sign(value: float | Decimal) -> str:
+    return "" if value == 0 else "−" if value < 0 else "+"

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from accounts.access import Residence
 from metering.models import Tariff
-from metering.periods import DAY, By, Period, next_begin
+from metering.periods import DAY, By, Period, a_year_before, next_begin
 from metering.usage import Cost, Subject, Usage, combine, usage
 
 TYPICAL_DAYS = 28
@@ -103,16 +103,9 @@ def _project_costs(before: Sequence[Cost], average: Sequence[Cost], times: Decim
 def _year_ago(residence: Residence, subject: Subject, last: dt.datetime, now: dt.datetime) -> Usage | None:
     building = residence.building
     local = last.astimezone(building.zone)
-    day = _a_year_before(local.date())
+    day = a_year_before(local.date())
     # To the quarter hour, as all figures are.
     end = dt.datetime.combine(day, local.time(), tzinfo=building.zone).astimezone(dt.UTC)
     span = Period(building.midnight(day.replace(day=1)), end)
     owned = any(s.since <= span.begin and (s.until is None or span.end <= s.until) for s in residence.spans)
     return _if_known(usage(subject, *span, By.ALL, now)[0]) if owned and span.seconds else None
-
-
-def _a_year_before(date: dt.date) -> dt.date:
-    try:
-        return date.replace(year=date.year - 1)
-    except ValueError:  # 29 February
-        return date.replace(year=date.year - 1, day=28)

@@ -83,3 +83,11 @@ def days_begun(building: Building, period: Period) -> tuple[dt.date, dt.date]:
     if building.midnight(last) < period.end:
         last += DAY
     return first, last
+
+
+def a_year_before(date: dt.date) -> dt.date:
+    """The same date of the year before; 28 February for the 29th."""
+    try:
+        return date.replace(year=date.year - 1)
+    except ValueError:
+        return date.replace(year=date.year - 1, day=28)

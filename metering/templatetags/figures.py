@@ -17,6 +17,9 @@ for make in (
     figures.costs,
     figures.per_cent,
     figures.duration,
+    figures.more_energy,
+    figures.more_money,
+    figures.more_per_cent,
 ):
     register.filter(make.__name__, make)
 

@@ -11,6 +11,7 @@ from django.core.paginator import Paginator
 from django.db.models.query import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -25,6 +26,7 @@ from metering.statistics import statistics, statistics_of
 from metering.stretch import KINDS, Stretch, around
 from metering.usage import Subject, combine, usage
 from metering.voltage import HIGH, LOW, NOMINAL, quality
+from metering.year_ago import year_ago
 
 PAGE_SIZE = 25
 COLUMNS = {
@@ -39,7 +41,7 @@ DOWNLOADS = (
     ("readings", "Readings", False), ("quarter-hours", "Quarter hours", True), ("days", "Days", False),
     ("months", "Months", False),
 )  # fmt: skip
-KEPT = (CHOICE, METER, "voltage")
+KEPT = (CHOICE, METER, "voltage", "year_ago")
 """What stays as it is on the way to other days."""
 CURVE_DOWNLOADS = {By.HOUR: "readings", By.DAY: "quarter-hours", By.MONTH: "days", By.YEAR: "days"}
 BARS_DOWNLOADS = {By.HOUR: "quarter-hours", By.DAY: "days", By.MONTH: "months", By.YEAR: "months"}
@@ -55,6 +57,7 @@ class HistoryForm(forms.Form):
     since = forms.DateField(label="From", required=False, validators=plausible_date)
     until = forms.DateField(label="To", required=False, validators=plausible_date)
     voltage = forms.BooleanField(required=False)
+    year_ago = forms.BooleanField(required=False)
     sort = forms.ChoiceField(
         choices=[(sign + name, name) for name in COLUMNS for sign in ("", "-")],
         required=False,
@@ -93,12 +96,8 @@ def history(request: HttpRequest) -> HttpResponse:
     readings = Reading.objects.of(residence.during(*own))
     readings = readings.saved() if saved_only else readings
     power = statistics(readings) if saved_only else statistics_of(residence, own)
-    past = own.within(own.begin, residence.building.midnight(residence.building.today() + DAY))
-    by = _by(past)
-    energy = [] if saved_only else usage(Subject.of_residence(residence), *past, by)
-    sort = choice.get("sort") or NEWEST_FIRST
     kept = {name: request.GET[name] for name in KEPT if name in request.GET}
-    paginator = Paginator(_ordered(readings, sort), PAGE_SIZE)
+    beside = None if saved_only else _beside(residence, first, last)
     context = {
         "residence": residence,
         "switch": switch_of(residence, _parameters(request, CHOICE, METER, "page")),
@@ -108,36 +107,52 @@ def history(request: HttpRequest) -> HttpResponse:
         "saved_only": saved_only,
         "first": first,
         "last": last,
-        "beside": None if saved_only else _beside(residence, first, last),
+        "beside": beside,
         "since": form["since"].value() or first,
         "until": form["until"].value() or last,
         "statistics": power,
-        "energy": bars(energy, residence.building, by, kept),
-        "sum": combine(energy),
-        "columns": _columns(request, sort),
-        "page": paginator.get_page(request.GET.get("page")),
-        "query": _query(request, page=None),
-        "past": past,
-        "also": _also(request, choice),
-        "curve_download": CURVE_DOWNLOADS[by],
-        "bars_download": BARS_DOWNLOADS[by],
-        "has_hours": by == By.DAY and any(day.energy for day in energy),
+        "also": _also(request, choice, beside),
         "has_curve": not saved_only and power["number"] > 0,
-        "downloads": DOWNLOADS,
         "dates": urlencode({name: date.isoformat() for name, date in (("since", first), ("until", last)) if date}),
     }
-    if choice.get("voltage"):
-        context |= _voltage(residence, past, by)
+    context |= _table(request, readings, choice)
+    if not saved_only:
+        context |= _charts(residence, own, choice, beside, kept)
     return render(request, "metering/history.html", context)
 
 
-def _also(request: HttpRequest, choice: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    """What may be shown besides: the name, the query that shows or hides it, and whether it is shown."""
-    titles = {"voltage": _("Voltage")}
-    return [
-        (title, _query(request, **{name: None if choice.get(name) else "1"}, page=None), bool(choice.get(name)))
-        for name, title in titles.items()
-    ]
+def _table(request: HttpRequest, readings: QuerySet[Reading], choice: dict[str, Any]) -> dict[str, Any]:
+    """The readings, a page at a time."""
+    sort = choice.get("sort") or NEWEST_FIRST
+    paginator = Paginator(_ordered(readings, sort), PAGE_SIZE)
+    return {
+        "columns": _columns(request, sort),
+        "page": paginator.get_page(request.GET.get("page")),
+        "query": _query(request, page=None),
+    }
+
+
+def _charts(
+    residence: Residence, own: Period, choice: dict[str, Any], beside: "Beside | None", kept: dict[str, str]
+) -> dict[str, Any]:
+    """Energy; voltage, and what was a year before, where they are asked for."""
+    past = own.within(own.begin, residence.building.midnight(residence.building.today() + DAY))
+    by = _by(past)
+    energy = usage(Subject.of_residence(residence), *past, by)
+    before = None
+    if choice.get("year_ago") and beside and energy:
+        before = year_ago(residence, beside.shown, past, energy, by, timezone.now())
+    context = {
+        "past": past,
+        "sum": combine(energy),
+        "energy": bars(energy, residence.building, by, kept, before.parts if before else ()),
+        "year_ago": before,
+        "has_hours": by == By.DAY and any(day.energy for day in energy),
+        "downloads": DOWNLOADS,
+        "curve_download": CURVE_DOWNLOADS[by],
+        "bars_download": BARS_DOWNLOADS[by],
+    }
+    return context | (_voltage(residence, past, by) if choice.get("voltage") else {})
 
 
 def _voltage(residence: Residence, past: Period, by: By) -> dict[str, Any]:
@@ -147,6 +162,15 @@ def _voltage(residence: Residence, past: Period, by: By) -> dict[str, Any]:
         "band": {"nominal": NOMINAL, "low": LOW, "high": HIGH},
         "voltage_download": "readings" if by == By.HOUR else "quarter-hours",
     }
+
+
+def _also(request: HttpRequest, choice: dict[str, Any], beside: "Beside | None") -> list[tuple[str, str, bool]]:
+    """What may be shown besides: the name, the query that shows or hides it, and whether it is shown."""
+    titles = {"voltage": _("Voltage")} | ({"year_ago": _("A year before")} if beside else {})
+    return [
+        (title, _query(request, **{name: None if choice.get(name) else "1"}, page=None), bool(choice.get(name)))
+        for name, title in titles.items()
+    ]
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,9 @@
 
   function rows() {
     const name = (second) => `${day(second)}, ${data.step < 60 ? Riser.time(new Date(second * 1000), zone) : hour(second)}`;
-    return data.times.map((second, index) => [name(second), Riser.figure(data.mean[index]), Riser.figure(data.peak[index])]);
+    const then = new Map(earlier.times.map((second, index) => [second, earlier.mean[index]]));
+    const cells = (second, index) => [data.mean[index], data.peak[index], ...(before ? [then.get(second)] : [])];
+    return data.times.map((second, index) => [name(second), ...cells(second, index).map(Riser.figure)]);
   }
   const fillTable = Riser.chart.table(element, rows);
 
