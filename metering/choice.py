@@ -123,7 +123,7 @@ def _meters(residence: Residence, meters: list[Meter], kept: Mapping[str, str]) 
     everything = Option(_("All meters"), "", urlencode(home | kept, safe="/"), residence.meter is None)
     return [everything] + [
         Option(
-            meter.name,
+            meter.serial or _("No. {number}").format(number=meter.pk),
             date_format(meter.removed_at.astimezone(residence.building.zone), "j M Y") if meter.removed_at else "",
             urlencode(home | {METER: str(meter.pk)} | kept, safe="/"),
             meter.pk == residence.meter,

@@ -43,6 +43,8 @@ DOWNLOADS = (
 )  # fmt: skip
 KEPT = (CHOICE, METER, "voltage", "year_ago")
 """What stays as it is on the way to other days."""
+ZOOM = {"begin", "end"}
+"""Where one looks closer, which the page's script knows better than the address it was fetched by: it adds them."""
 CURVE_DOWNLOADS = {By.HOUR: "readings", By.DAY: "quarter-hours", By.MONTH: "days", By.YEAR: "days"}
 BARS_DOWNLOADS = {By.HOUR: "quarter-hours", By.DAY: "days", By.MONTH: "months", By.YEAR: "months"}
 """What has the figures that are drawn."""
@@ -228,7 +230,7 @@ def _query(request: HttpRequest, **changes: str | None) -> str:
 
 
 def _parameters(request: HttpRequest, *without: str) -> dict[str, str]:
-    return {name: request.GET[name] for name in request.GET if name not in without}
+    return {name: request.GET[name] for name in request.GET if name not in {*without, *ZOOM}}
 
 
 def _by(past: Period) -> By:

@@ -1,6 +1,8 @@
 // Keeps figures and lamps as fresh as the readings.
 (() => {
+  const QUIET_MS = 60_000;
   const now = document.getElementById("now");
+  const spoken = document.getElementById("spoken");
   const measured = document.getElementById("measured");
   const factor = document.getElementById("factor");
   const peak = document.getElementById("peak");
@@ -9,6 +11,8 @@
   const { zone, stream, url } = now.dataset;
   let shown = JSON.parse(document.getElementById("power-data").textContent);
   let shownAt = performance.now();
+  let spokenAt = -QUIET_MS;
+  let toSpeak = 0;
 
   function show(data) {
     // One that came late is for the curve only.
@@ -43,9 +47,19 @@
       lamp.dataset.state = state;
       const words = lamp.querySelector(".word");
       words.textContent = words.dataset[state];
+      speak();
     }
     now.dataset.meter = status.meter;
     describeTime();
+  }
+
+  // Who does not see the lamps hears of a change, once a minute at most: figures that change each second are not told.
+  function speak() {
+    if (toSpeak) return;
+    toSpeak = setTimeout(() => {
+      [toSpeak, spokenAt] = [0, performance.now()];
+      spoken.textContent = [...now.querySelectorAll(".lamps .word")].map((word) => word.textContent).join(". ");
+    }, spokenAt + QUIET_MS - performance.now());
   }
 
   function describeTime() {

@@ -26,8 +26,9 @@
 
   async function takeBack(number) {
     try {
-      const { status } = await send(form.dataset.forget.replace(/0(?=\?|$)/, number), "DELETE");
-      say(status === 204 ? saved.dataset.undone : saved.dataset.lost);
+      const { status, result } = await send(form.dataset.forget.replace(/0(?=\?|$)/, number), "DELETE");
+      // Another one of the household may have been faster: the server says so.
+      say(status === 204 ? saved.dataset.undone : result.detail);
       document.dispatchEvent(new CustomEvent("saved"));
     } catch {
       say(saved.dataset.lost);

@@ -25,7 +25,17 @@ Riser.zoom = (() => {
     return begin < end && begin < last && end > first ? within(begin, end) : null;
   }
 
+  function withPart(href) {
+    const address = new URL(href, location);
+    for (const [index, name] of ["begin", "end"].entries()) {
+      if (part) address.searchParams.set(name, part[index]);
+      else address.searchParams.delete(name);
+    }
+    return address.href;
+  }
+
   function tell() {
+    for (const link of document.querySelectorAll("[data-keep-zoom] a")) link.href = withPart(link.href);
     whole.hidden = part === null;
     const { hour, day, zone } = { ...Riser.chart, zone: bar.dataset.zone };
     const name = (second) => (last - first > 90_000 ? `${day(second, zone)}, ${hour(second, zone)}` : hour(second, zone));
@@ -37,12 +47,7 @@ Riser.zoom = (() => {
     const asked = within(begin, end);
     if (String(asked) === String(part)) return;
     part = asked;
-    const address = new URL(location);
-    for (const [index, name] of ["begin", "end"].entries()) {
-      if (part) address.searchParams.set(name, part[index]);
-      else address.searchParams.delete(name);
-    }
-    history.pushState(null, "", address);
+    history.pushState(null, "", withPart(location));
     tell();
   }
 

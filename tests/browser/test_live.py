@@ -38,6 +38,13 @@ def test_readings_come_over_the_stream_and_may_be_saved_and_let_go_again(page, m
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("No longer saved.")).to_be_visible()
     assert house.query("SELECT COUNT(*) FROM metering_reading WHERE saved_at IS NOT NULL") == [(0,)]
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    house.execute("UPDATE metering_reading SET saved_at = NULL")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Your household has saved no such reading.")).to_be_visible()
+    # Who does not see the lamps was told once that the meter speaks.
+    expect(page.locator("#spoken")).to_have_text(re.compile("Meter live"))
     no_errors.clear()
 
 
@@ -85,6 +92,9 @@ def look_closer_by_keyboard(page):
     expect(shown).to_have_text(closer)
     page.reload()
     expect(shown).to_have_text(closer)
+    page.get_by_role("link", name="Current").click()
+    expect(page).to_have_url(re.compile("sort="))
+    expect(shown).to_have_text(closer)
     page.get_by_role("button", name="All of it").press("Enter")
     expect(shown).to_be_empty()
     expect(page.get_by_role("button", name="Zoom in")).to_be_focused()
@@ -126,9 +136,31 @@ def test_looking_back(page, move_in, broker, house, site):
     spread(page)
     expect(page).to_have_url(re.compile("begin="))
     page.get_by_role("button", name="All of it").click()
+    page.get_by_role("navigation", name="Also show").get_by_role("link", name="Voltage").click()
+    expect(page).not_to_have_url(re.compile("begin="))
+    expect(page.locator("#voltage")).to_have_attribute("aria-label", re.compile("between 100.0 and 100.0 V"))
+    expect(page.get_by_text(re.compile("Outside of the band"))).to_be_visible()
     page.get_by_role("link", name="Earlier").click()
     expect(page.locator("[aria-labelledby=table-title] tbody tr")).to_have_count(4)
     page.go_back()
     page.get_by_role("link", name="Month", exact=True).click()
     expect(page.locator("#hours tbody tr").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    switch(page, broker, house, site)
+
+
+def switch(page, broker, house, site):
+    """From one apartment to another: what is live comes from there."""
+    house.execute("""INSERT INTO accounts_tenancy (apartment_id, moved_in)
+        SELECT id, '2025-01-01' FROM accounts_apartment WHERE number = '201'""")
+    house.execute("""INSERT INTO accounts_tenancy_residents (tenancy_id, user_id)
+        SELECT t.id, u.id FROM accounts_tenancy t, accounts_user u ORDER BY t.id DESC LIMIT 1""")
+    page.goto(site)
+    expect(page.get_by_role("heading", name="Apartment 101")).to_be_visible()
+    page.get_by_role("navigation", name="Apartment and meter").get_by_role("link", name="201").click()
+    expect(page.get_by_role("heading", name="Apartment 201")).to_be_visible()
+    measure(broker, 9)
+    broker.publish(TOPIC.replace("101", "201"), '{"voltage": 100, "current": 5}')
+    expect(power(page)).to_have_text("500.0")
+    page.get_by_role("link", name="History").click()
+    expect(page.get_by_text("Apartment 201 ·")).to_be_visible()

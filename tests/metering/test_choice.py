@@ -59,7 +59,7 @@ def test_everything_follows_the_meter(as_resident, building, meter, heat_pump):
     today = "since=2026-11-23&until=2026-11-23"
     assert switch(as_resident, f"/history?meter={heat_pump.pk}&{today}") == [
         [],
-        [("All meters", today, False), (str(meter.pk), f"meter={meter.pk}&{today}", False),
+        [("All meters", today, False), (f"No. {meter.pk}", f"meter={meter.pk}&{today}", False),
          ("HP-1", f"meter={heat_pump.pk}&{today}", True)],
     ]  # fmt: skip
     for query, power, energies in ((f"meter={meter.pk}", 1000, [0.5]), (f"meter={heat_pump.pk}", 2000, [1.0]),
