@@ -1,6 +1,6 @@
 """Usage as bars: a picture that a server can draw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from urllib.parse import urlencode
@@ -79,7 +79,7 @@ def _rectangle(css: str, left: float, height: float, width: float) -> str:
 
 
 def bars(
-    usages: Sequence[Usage], building: Building, by: By, kept: Mapping[str, str] | None = None,
+    usages: Sequence[Usage], building: Building, by: By, kept: dict[str, str] | None = None,
     before: Sequence[Usage | None] = (),
 ) -> Bars:  # fmt: skip
     """One bar for each period, beside that of a year earlier where these are given. Its link keeps these parameters."""
@@ -90,7 +90,7 @@ def bars(
     return Bars(found, top, is_beside=bool(before))
 
 
-def _bar(number: int, usage: Usage, building: Building, by: By, top: int, kept: Mapping[str, str]) -> Bar:
+def _bar(number: int, usage: Usage, building: Building, by: By, top: int, kept: dict[str, str]) -> Bar:
     begin = usage.period.begin.astimezone(building.zone)
     last = (usage.period.end.astimezone(building.zone) - DAY / 86_400_000).date()
     query = urlencode({"since": begin.date().isoformat(), "until": last.isoformat()} | kept, safe="/")

@@ -4,7 +4,6 @@ The address holds the choice, so that it can be kept and sent: `apartment` says 
 meters. What is not theirs is not there.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -86,7 +85,7 @@ class Switch:
     """The one that is shown."""
 
 
-def switch_of(residence: Residence, kept: Mapping[str, str]) -> Switch:
+def switch_of(residence: Residence, kept: dict[str, str]) -> Switch:
     """What one may look at instead; links keep these parameters."""
     meters = own_meters(residence)
     now = timezone.now()
@@ -100,7 +99,7 @@ def switch_of(residence: Residence, kept: Mapping[str, str]) -> Switch:
     )
 
 
-def _apartments(residence: Residence, kept: Mapping[str, str]) -> list[Option]:
+def _apartments(residence: Residence, kept: dict[str, str]) -> list[Option]:
     several = len({home.apartment.building_id for home in residence.homes}) > 1
     return [
         Option(
@@ -118,7 +117,7 @@ def _name(home: Tenancy, *, several: bool) -> str:
     return f"{building}, {number}" if several else number
 
 
-def _meters(residence: Residence, meters: list[Meter], kept: Mapping[str, str]) -> list[Option]:
+def _meters(residence: Residence, meters: list[Meter], kept: dict[str, str]) -> list[Option]:
     home = {CHOICE: str(residence.apartment)} if CHOICE in QueryDict(residence.query) else {}
     everything = Option(_("All meters"), "", urlencode(home | kept, safe="/"), residence.meter is None)
     return [everything] + [

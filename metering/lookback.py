@@ -29,5 +29,8 @@ def own_time(residence: Residence, first: dt.date | None, last: dt.date | None) 
 def curve_of(residence: Residence, period: Period) -> Curve:
     """Power in this time, thinned out to what a screen can show."""
     if period.seconds <= ONE_DAY.total_seconds():
-        return curve(Reading.objects.of(residence.during(*period)), period.seconds)
+        found = curve(Reading.objects.of(residence.during(*period)), period.seconds)
+        if found["times"]:
+            return found
+    # Also of a day whose readings are gone.
     return long_curve(residence, period)

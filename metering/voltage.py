@@ -32,9 +32,12 @@ class VoltageCurve(TypedDict):
 
 
 def voltage_curve(residence: Residence, period: Period) -> VoltageCurve:
-    """A household's voltage, as fine as fits: from readings for a day, for more from quarter hours."""
+    """A household's voltage, as fine as fits: from readings for a day, else from quarter hours."""
     if period.seconds <= ONE_DAY.total_seconds():
-        return _by_readings(residence, period)
+        found = _by_readings(residence, period)
+        if found["times"]:
+            return found
+    # Also of a day whose readings are gone.
     return _by_quarters(residence, period)
 
 
@@ -103,8 +106,14 @@ def quality(residence: Residence, period: Period) -> Quality | None:
     if not found["quarters"]:
         return None
     mean = int(found["mean"]) / int(found["samples"])
-    volts = (value / TENTHS for value in (found["low"], mean, found["high"]))
-    return Quality(*volts, found["quarters"], found["touched"], found["outside"])
+    return Quality(
+        low=found["low"] / TENTHS,
+        mean=mean / TENTHS,
+        high=found["high"] / TENTHS,
+        quarters=found["quarters"],
+        touched=found["touched"],
+        outside=found["outside"],
+    )
 
 
 def _known(residence: Residence, period: Period) -> QuerySet[Load]:

@@ -44,6 +44,7 @@ Riser.chart = {
   },
 
   // The table of what a chart shows, made when somebody opens it: `rows` are texts, of which the first is the heading.
+  // Below a chart without anything there is nothing to open or to take away.
   table(element, rows) {
     const details = document.getElementById(`${element.id}-table`);
     const body = details.querySelector("tbody");
@@ -54,8 +55,11 @@ Riser.chart = {
       return made;
     };
     const fill = () => body.replaceChildren(...(details.open ? rows().map(row) : []));
+    const show = (isThere) => {
+      details.hidden = details.parentElement.hidden = !isThere;
+    };
     details.addEventListener("toggle", fill);
-    return fill;
+    return { fill, show };
   },
 
   // Drawn anew where its width or the theme changes.

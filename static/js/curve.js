@@ -7,7 +7,6 @@
   const peakText = document.getElementById("peak");
   const stepText = document.getElementById("curve-step");
   const emptyText = document.getElementById("curve-empty");
-  const details = document.getElementById("curve-table");
   const NOTHING = { step: 0, times: [], mean: [], peak: [], saved: [] };
   let data = NOTHING;
   // The same days a year earlier, moved here.
@@ -60,7 +59,7 @@
     const nothing = known.length === 0 && earlier.times.length === 0;
     emptyText?.toggleAttribute("hidden", known.length > 0);
     element.hidden = nothing;
-    details.hidden = nothing;
+    table.show(!nothing);
     if (stepText) stepText.textContent = known.length ? stepText.dataset.words.replace("{step}", Riser.duration(data.step)) : "";
     if (!known.length) return;
     const highest = Math.max(...known);
@@ -78,13 +77,13 @@
     const cells = (second, index) => [data.mean[index], data.peak[index], ...(before ? [then.get(second)] : [])];
     return data.times.map((second, index) => [name(second), ...cells(second, index).map(Riser.figure)]);
   }
-  const fillTable = Riser.chart.table(element, rows);
+  const table = Riser.chart.table(element, rows);
 
   function draw() {
     chart?.destroy();
     chart = null;
     describe();
-    fillTable();
+    table.fill();
     if (data.times.length || earlier.times.length) chart = new uPlot(options(), columns(), element);
   }
 

@@ -9,7 +9,6 @@
   const gap = Number(element.dataset.gap);
   const usual = element.dataset.low === undefined ? null : [Number(element.dataset.low), Number(element.dataset.high)];
   const empty = document.getElementById("recent-empty");
-  const details = document.getElementById("recent-table");
   const points = new Map();
   // How far the browser's clock is ahead of the server's, in seconds.
   let ahead = 0;
@@ -63,13 +62,14 @@
     const times = [...points.keys()].sort((a, b) => b - a);
     return times.map((time) => [Riser.time(new Date(time * 1000), zone), Riser.figure(points.get(time))]);
   }
-  Riser.chart.table(element, rows);
+  const table = Riser.chart.table(element, rows);
 
   function draw() {
     const data = columns();
     const known = data[1].filter((power) => power !== null);
     empty.hidden = known.length > 0;
-    element.hidden = details.hidden = known.length === 0;
+    element.hidden = known.length === 0;
+    table.show(known.length > 0);
     if (!known.length) return;
     const words = element.dataset.words;
     const range = { low: Riser.figure(Math.min(...known)), high: Riser.figure(Math.max(...known)) };

@@ -6,7 +6,6 @@
   if (!element) return;
   const { zone, url, words } = element.dataset;
   const limits = [Number(element.dataset.low), Number(element.dataset.high)];
-  const details = document.getElementById("voltage-table");
   const stepText = document.getElementById("voltage-step");
   const { colour, day, hour } = Riser.chart;
   let data = { step: 0, times: [], low: [], mean: [], high: [] };
@@ -67,7 +66,8 @@
 
   function describe() {
     const nothing = known(data.mean).length === 0;
-    element.hidden = details.hidden = nothing;
+    element.hidden = nothing;
+    table.show(!nothing);
     stepText.textContent = nothing ? "" : stepText.dataset.words.replace("{step}", Riser.duration(data.step));
     if (nothing) return;
     const range = { low: Riser.figure(Math.min(...known(data.low))), high: Riser.figure(Math.max(...known(data.high))) };
@@ -78,13 +78,13 @@
     const name = (second) => `${day(second, zone)}, ${data.step < 60 ? Riser.time(new Date(second * 1000), zone) : hour(second, zone)}`;
     return data.times.map((second, index) => [name(second), ...["low", "mean", "high"].map((column) => Riser.figure(data[column][index]))]);
   }
-  const fillTable = Riser.chart.table(element, rows);
+  const table = Riser.chart.table(element, rows);
 
   function draw() {
     chart?.destroy();
     chart = null;
     describe();
-    fillTable();
+    table.fill();
     if (data.times.length) chart = new uPlot(options(), [data.times, data.high, data.low, data.mean], element);
   }
 

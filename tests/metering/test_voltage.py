@@ -53,6 +53,12 @@ def test_weeks_come_from_quarter_hours(as_resident, volts):
     assert curve(as_resident, NOVEMBER) == (7200, [206.9], [230.0], [253.1])
 
 
+def test_a_day_whose_readings_are_gone_comes_from_quarter_hours(as_resident, volts):
+    volts(229, 230, 231, minutes_ago=60)
+    Reading.objects.all().delete()
+    assert curve(as_resident, TODAY) == (900, [229, 231], [229.5, 231], [230, 231])
+
+
 def test_a_part_of_it_is_as_fine_as_it_is_known(as_resident, volts):
     volts(229, 230, 231)
     begin = int((NOON - MINUTE).timestamp())
