@@ -9,7 +9,7 @@ from accounts.access import Residence
 from metering.curve import width
 from metering.long_curve import QUARTER_SECONDS, quarters_of
 from metering.lookback import ONE_DAY
-from metering.models import Load, Reading
+from metering.models import Load, Reading, meters_of
 from metering.models.instant import BucketStart
 from metering.periods import Period
 
@@ -92,6 +92,8 @@ class Quality(NamedTuple):
 def quality(residence: Residence, period: Period) -> Quality | None:
     """What one may say of the voltage in that time; None where nothing is known. Of several meters, of all of them."""
     low, high = LOW * TENTHS, HIGH * TENTHS
+    # Of one meter a quarter hour is one row anyway, which is counted in half the time.
+    several = len(meters_of(residence)) > 1
     touched = Q(voltage_min__lt=low) | Q(voltage_max__gt=high)
     outside = Q(voltage_mean__lt=low) | Q(voltage_mean__gt=high)
     found = _known(residence, period).aggregate(
@@ -99,9 +101,9 @@ def quality(residence: Residence, period: Period) -> Quality | None:
         mean=Sum(F("voltage_mean") * F("samples")),
         samples=Sum("samples"),
         high=Max("voltage_max"),
-        quarters=Count("quarter", distinct=True),
-        touched=Count("quarter", distinct=True, filter=touched),
-        outside=Count("quarter", distinct=True, filter=outside),
+        quarters=Count("quarter", distinct=several),
+        touched=Count("quarter", distinct=several, filter=touched),
+        outside=Count("quarter", distinct=several, filter=outside),
     )
     if not found["quarters"]:
         return None

@@ -97,7 +97,9 @@ def test_a_scan_would_be_noticed():
 PAGES = [
     "/", "/history", "/history?since=2026-11-23", "/history?since=2026-11-01", "/history?since=2025-11-01",
     "/history?show=saved", "/api/curve?since=2026-11-23&until=2026-11-24", "/api/curve?since=2026-11-01",
-    "/api/curve?since=2025-11-01", "/api/energy?since=2026-01-01&until=2026-11-25&by=month",
+    "/api/curve?since=2025-11-01", "/history?since=2026-11-23&until=2026-11-24&voltage=1&year_ago=1",
+    "/history?since=2026-11-01&until=2026-11-30&voltage=1&year_ago=1", "/api/voltage?since=2026-11-25&until=2026-11-25",
+    "/api/voltage?since=2026-11-01", "/api/energy?since=2026-01-01&until=2026-11-25&by=month",
 ]  # fmt: skip
 
 
