@@ -33,6 +33,8 @@ STEPS = (100, 300, 1000, 3000, 6000)
 FEWEST_IN_A_SUM = FEWEST_OTHERS
 """So many apartments must be heard before their sum is shown without what each takes: it tells of none of them."""
 
+FEW = 6
+
 RECORDED_ANEW = dt.timedelta(minutes=1)
 """A picture that stays open moves the recorded end of the look that often."""
 
@@ -56,7 +58,8 @@ class Cell:
     state: State
     power: float | None
     """W, all its meters that are heard together; None where none is, and where loads are not shown."""
-    silent_since: dt.datetime | None
+    silent_seconds: float | None
+    """Since the newest reading of a meter that is silent; None where none is."""
     is_empty: bool
     """Nobody lives there today."""
     requests: int
@@ -97,6 +100,11 @@ class Picture:
     @property
     def cells(self) -> list[Cell]:
         return [cell for floor in self.floors for cell in floor.cells]
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether no floor has more than a few apartments."""
+        return all(len(floor.cells) <= FEW for floor in self.floors)
 
     @property
     def unwell(self) -> int:
@@ -148,7 +156,8 @@ def _draw(building: Building, meters: Sequence[Heard], now: dt.datetime, *, has_
     for heard in meters:
         by_home[heard.meter.apartment_id].append(heard)
     people = occupancy(building)
-    cells = [_cell(home, by_home[home.pk], people, has_loads=has_loads) for home in building.apartments.order_by("pk")]
+    homes = building.apartments.order_by("pk")
+    cells = [_cell(home, by_home[home.pk], people, now, has_loads=has_loads) for home in homes]
     powers = [power for pk, own in by_home.items() if pk and (power := _sum(own)) is not None]
     listener, broker = listener_lamps()
     return Picture(
@@ -165,13 +174,15 @@ def _draw(building: Building, meters: Sequence[Heard], now: dt.datetime, *, has_
     )
 
 
-def _cell(apartment: Apartment, meters: Sequence[Heard], people: Occupancy, *, has_loads: bool) -> Cell:
+def _cell(
+    apartment: Apartment, meters: Sequence[Heard], people: Occupancy, now: dt.datetime, *, has_loads: bool
+) -> Cell:
     silent = [heard.taken_at for heard in meters if heard.state == "silent" and heard.taken_at]
     return Cell(
         apartment=apartment,
         state=max((heard.state for heard in meters), key=STATES.index, default="none"),
         power=_sum(meters) if has_loads else None,
-        silent_since=min(silent, default=None),
+        silent_seconds=max(((now - taken_at).total_seconds() for taken_at in silent), default=None),
         is_empty=apartment.pk not in people.lived_in,
         requests=people.requests[apartment.pk],
     )
