@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from math import inf
 
 BASEMENT, GROUND = -1.0, 0.0
 TOP = 10_000.0
@@ -26,9 +27,9 @@ def level(floor: str) -> float | None:
     return -abs(number) if found["below"] or found["suffix"] == "ug" else number
 
 
-def natural(name: str) -> Sequence[tuple[int, str]]:
-    """A key that sorts "9" before "10" and "A2" before "A10"."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in DIGITS.split(name.lower()) if part]
+def natural(name: str) -> Sequence[tuple[float, str]]:
+    """A key that sorts "9" before "10", "A2" before "A10", and numbers before words."""
+    return [(int(part), "") if part.isdecimal() else (inf, part) for part in DIGITS.split(name.lower()) if part]
 
 
 def from_the_top(floors: set[str]) -> list[str]:

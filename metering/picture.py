@@ -33,7 +33,8 @@ STEPS = (100, 300, 1000, 3000, 6000)
 FEWEST_IN_A_SUM = FEWEST_OTHERS
 """So many apartments must be heard before their sum is shown without what each takes: it tells of none of them."""
 
-FEW = 6
+NARROW, BROAD = 5, 9
+"""Apartments on a floor: up to so many are drawn large, more than so many small."""
 
 RECORDED_ANEW = dt.timedelta(minutes=1)
 """A picture that stays open moves the recorded end of the look that often."""
@@ -102,9 +103,10 @@ class Picture:
         return [cell for floor in self.floors for cell in floor.cells]
 
     @property
-    def is_narrow(self) -> bool:
-        """Whether no floor has more than a few apartments."""
-        return all(len(floor.cells) <= FEW for floor in self.floors)
+    def breadth(self) -> str:
+        """How the floors are drawn, after the one with the most apartments."""
+        most = max((len(floor.cells) for floor in self.floors), default=0)
+        return "narrow" if most <= NARROW else "broad" if most > BROAD else ""
 
     @property
     def unwell(self) -> int:
