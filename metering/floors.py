@@ -1,7 +1,6 @@
 """The order of floors and apartments, whatever a house calls them."""
 
 import re
-from collections.abc import Sequence
 from math import inf
 
 BASEMENT, GROUND = -1.0, 0.0
@@ -16,7 +15,7 @@ DIGITS = re.compile(r"(\d+)", re.ASCII)
 
 
 def level(floor: str) -> float | None:
-    """How high a floor lies, the ground floor being 0: of "3", "-1", "EG", "2.OG", "B2"; None where its name says not."""
+    """How high a floor such as "3", "-1", "EG", "2.OG" or "B2" lies, the ground floor being 0; None if unclear."""
     name = floor.lower()
     if name in NAMED:
         return NAMED[name]
@@ -27,7 +26,7 @@ def level(floor: str) -> float | None:
     return -abs(number) if found["below"] or found["suffix"] == "ug" else number
 
 
-def natural(name: str) -> Sequence[tuple[float, str]]:
+def natural(name: str) -> list[tuple[float, str]]:
     """A key that sorts "9" before "10", "A2" before "A10", and numbers before words."""
     return [(int(part), "") if part.isdecimal() else (inf, part) for part in DIGITS.split(name.lower()) if part]
 

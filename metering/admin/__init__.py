@@ -1,4 +1,7 @@
-"""Django admin for the manager: the picture of the house, meters, readings, energy, tariffs, refused messages, listeners. One file each."""
+"""Django admin for the manager: the house, meters, readings, energy, tariffs, refused messages, listeners.
+
+One file each.
+"""
 
 from metering.admin import buildings, index, listeners, meters, people, readings, rejected, tariffs
 

@@ -44,4 +44,4 @@ def _choose(managed: Sequence[Building], wanted: str) -> Sequence[Building]:
     return [building for building in managed if str(building.pk) == wanted] or managed[:1]
 
 
-admin.site.index = index  # type: ignore[method-assign, assignment]
+admin.site.index = index  # type: ignore[method-assign]

@@ -127,7 +127,8 @@ class TestWhatItSays:
         assert re.search(rf'<a class="cell live load-{step}"', page)
         legend = re.findall(r'<li class="load-\d">(.*?)</li>', page)
         assert legend == [
-            "under 100 W", "100 W to 300 W", "300 W to 1.0 kW", "1.0 kW to 3.0 kW", "3.0 kW to 6.0 kW", "6.0 kW and more",
+            "under 100 W", "100 W to 300 W", "300 W to 1.0 kW", "1.0 kW to 3.0 kW", "3.0 kW to 6.0 kW",
+            "6.0 kW and more",
         ]  # fmt: skip
 
     def test_floors_from_the_top_apartments_by_number(self, as_manager, building):

@@ -18,7 +18,7 @@ EXCEPTIONS = {
     ("metering.live.news", "order_by"): "the number of the newest row, to begin after it",
     ("metering.live.news", "filter"): "new rows of all meters; the watcher brings each to its household alone",
     ("metering.admin.meters", "filter"): "when a meter that is listed was heard last",
-    ("metering.picture", "filter"): "the newest of each meter; what an apartment takes is drawn after the look is recorded",
+    ("metering.picture", "filter"): "the newest of each meter; an apartment's is drawn after the look is recorded",
 }
 
 
