@@ -33,8 +33,8 @@ STEPS = (100, 300, 1000, 3000, 6000)
 FEWEST_IN_A_SUM = FEWEST_OTHERS
 """So many apartments must be heard before their sum is shown without what each takes: it tells of none of them."""
 
-NARROW, BROAD = 5, 9
-"""Apartments on a floor: up to so many are drawn large, more than so many small."""
+BREADTHS = {4: "narrow", 6: "middling", 9: "usual"}
+"""How a house is drawn whose floors have so many apartments at most; one with more is broad."""
 
 RECORDED_ANEW = dt.timedelta(minutes=1)
 """A picture that stays open moves the recorded end of the look that often."""
@@ -106,7 +106,7 @@ class Picture:
     def breadth(self) -> str:
         """How the floors are drawn, after the one with the most apartments."""
         most = max((len(floor.cells) for floor in self.floors), default=0)
-        return "narrow" if most <= NARROW else "broad" if most > BROAD else ""
+        return next((name for number, name in BREADTHS.items() if most <= number), "broad")
 
     @property
     def unwell(self) -> int:
