@@ -6,10 +6,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.db import models
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 FILTER_ENDINGS = ("", "__exact", "__id__exact", "__isnull", "__isempty")
 DATE_ENDINGS = ("__year", "__month", "__day")
@@ -52,6 +55,14 @@ class CarefulAdmin(admin.ModelAdmin):
             else:
                 path = str(item[0] if isinstance(item, (list, tuple)) else item)
                 yield from (f"{path}{ending}" for ending in FILTER_ENDINGS)
+
+    def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and isinstance(field.widget, AdminSplitDateTime):
+            # Django names the two by words beside them, which belong to neither.
+            for part, name in zip(field.widget.widgets, (_("date"), _("time")), strict=True):
+                part.attrs["aria-label"] = f"{capfirst(field.label)}: {name}"
+        return field
 
     def formfield_for_manytomany(
         self, db_field: models.ManyToManyField, request: HttpRequest, **kwargs: Any

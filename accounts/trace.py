@@ -15,13 +15,23 @@ from accounts.models.membership import memberships
 FORGOTTEN = "an account that was deleted"
 
 
-def record_access(viewer: User, seen: Collection[tuple[int | None, dt.datetime]], what: AccessRecord.What) -> None:
+AT_ONCE = dt.timedelta()
+
+
+def record_access(
+    viewer: User,
+    seen: Collection[tuple[int | None, dt.datetime]],
+    what: AccessRecord.What,
+    *,
+    anew_after: dt.timedelta = AT_ONCE,
+) -> None:
     """Write down that the viewer is about to see these: pairs of an apartment's id (None: nobody's) and an instant.
 
     Call it before anything is shown, and show nothing where it raises. The viewer's own tenancies and
-    times in which nobody lived there leave no record.
+    times in which nobody lived there leave no record. A page that asks again by itself says after how long
+    a record of the same hour is told of a later look: else it would write all of them every few seconds.
     """
-    _record(viewer, _households(seen), what)
+    _record(viewer, _households(seen), what, anew_after)
 
 
 def record_access_to_days(
@@ -44,18 +54,20 @@ def record_access_to_days(
     _record(viewer, found, what)
 
 
-def _record(viewer: User, found: set[int], what: AccessRecord.What) -> None:
+def _record(viewer: User, found: set[int], what: AccessRecord.What, anew_after: dt.timedelta = AT_ONCE) -> None:
     own = set(Tenancy.objects.filter(pk__in=found, residents=viewer).values_list("pk", flat=True))
     now = timezone.now()
     role = AccessRecord.Role.ADMINISTRATOR if viewer.is_superuser else AccessRecord.Role.MANAGER
     hour = now.replace(minute=0, second=0, microsecond=0)
     # Who looks again changes rows; only the first look of an hour writes new ones, which takes longer.
     earlier = AccessRecord.objects.filter(tenancy__in=found - own, viewer=viewer, what=what, hour=hour)
-    seen = set(earlier.values_list("tenancy_id", flat=True)) if earlier.update(last_at=now) else set()
+    seen = dict(earlier.values_list("tenancy_id", "last_at"))
+    if any(now - last_at >= anew_after for last_at in seen.values()):
+        earlier.update(last_at=now)
     AccessRecord.objects.bulk_create(
         [
             AccessRecord(tenancy_id=pk, viewer=viewer, role=role, what=what, hour=hour, first_at=now, last_at=now)
-            for pk in sorted(found - own - seen)
+            for pk in sorted(found - own - seen.keys())
         ],
         batch_size=1000,
         update_conflicts=True,

@@ -28,8 +28,11 @@ class Status:
 
 def age_of(reading: Reading, now: dt.datetime) -> float:
     """Seconds since it was measured; 0 where the meter's clock runs ahead."""
-    age: dt.timedelta = now - reading.taken_at
-    return max(0.0, age.total_seconds())
+    return _seconds_since(reading.taken_at, now)
+
+
+def _seconds_since(instant: dt.datetime, now: dt.datetime) -> float:
+    return max(0.0, (now - instant).total_seconds())
 
 
 def status_for(latest: Reading | None, now: dt.datetime) -> Status:
@@ -51,9 +54,12 @@ def listener_lamps() -> tuple[ListenerLamp, BrokerLamp]:
 
 def meter_lamp(latest: Reading | None, now: dt.datetime) -> MeterLamp:
     """The lamp of an apartment whose latest reading is this one."""
-    if latest is None:
-        return "silent"
-    age = age_of(latest, now)
+    return "silent" if latest is None else lamp_at(latest.taken_at, now)
+
+
+def lamp_at(taken_at: dt.datetime, now: dt.datetime) -> MeterLamp:
+    """The lamp of a meter whose newest reading is of that instant."""
+    age = _seconds_since(taken_at, now)
     if age <= settings.METER_LIVE_SECONDS:
         return "live"
     return "stale" if age <= settings.MAX_GAP_SECONDS else "silent"

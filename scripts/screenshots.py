@@ -37,6 +37,8 @@ RESIDENT = {
 }
 MANAGER = {
     "admin": "/admin/",
+    "admin-loads": "/admin/?loads=1",
+    "admin-tenancy": "/admin/accounts/tenancy/1/change/",
     "admin-energy": "/admin/accounts/building/1/energy/",
     "admin-apartments": "/admin/accounts/apartment/",
     "admin-readings": "/admin/metering/reading/",

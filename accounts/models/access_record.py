@@ -46,6 +46,7 @@ class AccessRecord(models.Model):
         READING = "reading", "one reading in detail"
         REJECTED = "rejected", "messages of the meter that were refused"
         ENERGY = "energy", "energy and cost by month"
+        NOW = "now", "the power of the moment"
 
     tenancy = models.ForeignKey(Tenancy, on_delete=models.CASCADE, related_name="access_records")
     viewer = models.ForeignKey(

@@ -1,5 +1,8 @@
-"""Django admin for the manager: meters, readings, energy, tariffs, refused messages, listeners. One file each."""
+"""Django admin for the manager: the house, meters, readings, energy, tariffs, refused messages, listeners.
 
-from metering.admin import buildings, listeners, meters, people, readings, rejected, tariffs
+One file each.
+"""
 
-__all__ = ["buildings", "listeners", "meters", "people", "readings", "rejected", "tariffs"]
+from metering.admin import buildings, index, listeners, meters, people, readings, rejected, tariffs
+
+__all__ = ["buildings", "index", "listeners", "meters", "people", "readings", "rejected", "tariffs"]

@@ -22,6 +22,7 @@ from accounts.admin import BuildingAdmin
 from accounts.models import AccessRecord, Apartment, Building
 from accounts.trace import record_access_to_days
 from metering import figures
+from metering.admin.index import picture_for
 from metering.day_totals import has_totals
 from metering.export.formats import CSV, as_csv
 from metering.export.tables import USAGE_COLUMNS, Table, usage_rows
@@ -124,8 +125,12 @@ class BuildingWithEnergyAdmin(BuildingAdmin):
     change_form_template = "admin/building_form.html"
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.energy_view)
-        return [path("<path:object_id>/energy/", view, name="building_energy"), *super().get_urls()]
+        energy, picture = map(self.admin_site.admin_view, (self.energy_view, self.picture_view))
+        return [
+            path("<path:object_id>/energy/", energy, name="building_energy"),
+            path("<path:object_id>/picture/", picture, name="building_picture"),
+            *super().get_urls(),
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         fields = super().get_readonly_fields(request, obj)
@@ -137,12 +142,21 @@ class BuildingWithEnergyAdmin(BuildingAdmin):
     def energy_link(self, building: Building) -> str:
         return format_html('<a href="{}">Energy</a>', reverse("admin:building_energy", args=[building.pk]))
 
-    def energy_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        building = self.get_object(request, unquote(object_id))
+    def picture_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The picture of a building by itself, with which an open index brings its own up to date."""
+        building = self._load(request, object_id)
+        return TemplateResponse(request, "admin/picture.html", {"picture": picture_for(request, building)})
+
+    def _load(self, request: HttpRequest, object_id: str) -> Building:
+        building: Building | None = self.get_object(request, unquote(object_id))
         if building is None:
             raise Http404
         if not self.has_view_permission(request, building):
             raise PermissionDenied
+        return building
+
+    def energy_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        building = self._load(request, object_id)
         span = _span(request, building)
         rows = self._rows(request, building, span)
         if request.GET.get("format") == "csv":

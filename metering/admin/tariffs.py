@@ -8,6 +8,8 @@ from django.db import models, transaction
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from accounts.models import Building
 from accounts.traced_admin import TracedAdmin
@@ -22,6 +24,11 @@ class RateFormSet(BaseInlineFormSet):
         super().clean()
         if not any(self.errors):
             share_week([form.instance for form in self.kept_forms])
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        if "DELETE" in form.fields:
+            form.fields["DELETE"].widget.attrs["aria-label"] = _("Delete this rate")
 
     @property
     def kept_forms(self) -> list[Any]:
@@ -40,6 +47,9 @@ class RateInline(admin.TabularInline):
 
     def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field:
+            # In a table of fields Django writes a label above each column, which belongs to none of them.
+            field.widget.attrs["aria-label"] = capfirst(field.label)
         if field and db_field.name == "hours":
             field.widget.attrs["placeholder"] = "all other hours"
         return field

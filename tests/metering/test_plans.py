@@ -120,6 +120,16 @@ def test_the_managers_table(as_manager, query):
     assert scans(asked) == []
 
 
+@pytest.mark.parametrize("query", ["", "?loads=%s"])
+def test_the_managers_picture(as_manager, query):
+    building = Building.objects.get()
+    with CaptureQueriesContext(connection) as asked:
+        page = as_manager.get("/admin/" + query.replace("%s", str(building.pk))).content.decode()
+    assert page.count('<a class="cell') == 10
+    assert scans(asked) == []
+    assert any("metering_reading" in query["sql"] for query in asked.captured_queries)
+
+
 def test_a_minutes_readings(meter):
     Reading.objects.create(meter=meter, taken_at=NOW + dt.timedelta(seconds=5), voltage=230, current=1, power=230)
     with CaptureQueriesContext(connection) as asked:

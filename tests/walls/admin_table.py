@@ -15,7 +15,7 @@ TRACED = ("accounts.building", "accounts.apartment", "accounts.tenancy", "accoun
           "metering.meter", "metering.tariff")  # fmt: skip
 EXTRA_ROUTES = {label: {"deleted/"} for label in TRACED} | {
     "accounts.user": {"deleted/", "<id>/password/"},
-    "accounts.building": {"deleted/", "<path:object_id>/energy/"},
+    "accounts.building": {"deleted/", "<path:object_id>/energy/", "<path:object_id>/picture/"},
 }
 
 
