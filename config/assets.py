@@ -14,8 +14,6 @@ from django.core.files.storage import FileSystemStorage, Storage
 FILES = {
     "packages/bootstrap.min.css": "bootstrap/dist/css/bootstrap.min.css",
     "packages/bootstrap.min.css.map": "bootstrap/dist/css/bootstrap.min.css.map",
-    "packages/bootstrap.bundle.min.js": "bootstrap/dist/js/bootstrap.bundle.min.js",
-    "packages/bootstrap.bundle.min.js.map": "bootstrap/dist/js/bootstrap.bundle.min.js.map",
     "packages/uPlot.min.css": "uplot/dist/uPlot.min.css",
     "packages/uPlot.iife.min.js": "uplot/dist/uPlot.iife.min.js",
 }
