@@ -5,7 +5,6 @@ import re
 from hashlib import sha256
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
@@ -59,7 +58,7 @@ def service_worker(request: HttpRequest) -> HttpResponse:
         "files": json.dumps(sorted(set(re.findall(r'(?:href|src)="([^"]+\.(?:css|js|svg))"', page)))),
         "pages": json.dumps([reverse(name) for name in PAGES]),
     }
-    return render(request, "service_worker.js", context, content_type="text/javascript")
+    return HttpResponse(render_to_string("service_worker.js", context), content_type="text/javascript")
 
 
 def _offline_page() -> str:
