@@ -38,7 +38,7 @@ bench: ## Measure, against limits and peers: one table, in about half an hour
 	@sh scripts/setup.sh dev
 	@sh scripts/test_parts.sh
 	@sh scripts/bench_peers.sh
-	@for name in table drain steady growth housekeep admin_readings logins live years; do $(PY) -m benchmarks.$$name; done
+	@for name in table drain steady growth housekeep admin_readings logins live first_visit years; do $(PY) -m benchmarks.$$name; done
 
 screenshots: ## Render every page of the demo into screenshots/, to be looked at
 	@sh scripts/setup.sh dev

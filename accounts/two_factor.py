@@ -22,7 +22,7 @@ WHY = "Managers log in with two factors here. Set up two-factor log-in first."
 SET_UP = "mfa_activate_totp"
 OPEN_WITHOUT = {
     SET_UP, "mfa_index", "mfa_reauthenticate", "account_reauthenticate", "account", "log_out_everywhere",
-    "account_logout", "admin:logout", "healthz", "readyz", "metrics",
+    "account_logout", "admin:logout", "healthz", "readyz", "metrics", "theme", "manifest", "service_worker", "offline",
 }  # fmt: skip
 """The pages that managers without two-factor may open where they need it."""
 

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.sqlite
 TLS = {"X-Forwarded-Proto": "https"}
 POLICY = {
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",
+    "manifest-src 'self'", "worker-src 'self'",
     "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'", "object-src 'none'",
 }  # fmt: skip
 EVERYWHERE = {

@@ -206,7 +206,7 @@ def test_what_moves_in_admin(page, site, filled):
     page.locator("select[name=action]").select_option("delete_selected")
     page.get_by_role("button", name="Go").click()
     expect(page.get_by_role("heading", name=re.compile("Delete|Cannot delete"))).to_be_visible()
-    page.locator(".theme-toggle").first.click()
+    page.get_by_role("button", name="Dark").click()
     assert page.evaluate("window.refused") == []
 
 

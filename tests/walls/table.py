@@ -88,6 +88,10 @@ GET = {
     RESET:               Row("/password/reset/1-set-x", 200,  200,  200,  200,  200),
     "password/reset/done": Row("/password/reset/done", 200,   200,  200,  200,  200),
     "inactive":          Row("/inactive",              200,   200,  200,  200,  200),
+    "theme":             Row("/theme",                 405,   405,  405,  405,  405),
+    "manifest.webmanifest": Row("/manifest.webmanifest", 200, 200,  200,  200,  200),
+    "service-worker.js": Row("/service-worker.js",     200,   200,  200,  200,  200),
+    "offline":           Row("/offline",               200,   200,  200,  200,  200),
     # Django's admin apart from its models: these have a table of their own.
     "admin/":            in_admin("/admin/", 200),
     "admin/login/":      Row("/admin/login/",          LOGIN, 403,  403,  403,  "/admin/"),
@@ -124,5 +128,6 @@ POST = {
     "password":          Row("/password",              LOGIN, 200,  200,  200,  200),
     "password/reset":    Row("/password/reset",        200,   200,  200,  200,  200),
     RESET:               Row("/password/reset/1-set-x", 200,  200,  200,  200,  200),
+    "theme":             Row("/theme",                 "/",   "/",  "/",  "/",  "/"),
 }
 # fmt: on
