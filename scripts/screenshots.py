@@ -30,6 +30,7 @@ RESIDENT = {
     "history": f"/history?since={TODAY - timedelta(days=1)}&until={TODAY - timedelta(days=1)}",
     "history-month": f"/history?{MONTH}",
     "history-year": f"/history?since={TODAY.replace(month=1, day=1)}&until={TODAY.replace(month=12, day=31)}",
+    "history-more": f"/history?{MONTH}&voltage=1&year_ago=1",
     "history-saved": "/history?show=saved",
     "account": "/account",
     "password": "/password",

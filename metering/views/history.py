@@ -147,7 +147,7 @@ def _charts(
     context = {
         "past": past,
         "sum": combine(energy),
-        "energy": bars(energy, residence.building, by, kept, before.parts if before else ()),
+        "energy": bars(energy, residence.building, by, kept, before.parts if before and before.sum.expected else ()),
         "year_ago": before,
         "has_hours": by == By.DAY and any(day.energy for day in energy),
         "downloads": DOWNLOADS,

@@ -109,6 +109,7 @@ class TestNothingToCompare:
         text = page(as_resident, DAY_QUERY)
         assert "is not in your time in this apartment" in text
         assert "data-before" not in text
+        assert not as_resident.get(f"/history?{DAY_QUERY}").context["energy"].is_beside
 
     def test_moved_in_between(self, as_resident, tenancy, building, meter):
         tenancy.moved_in = dt.date(2025, 11, 10)
