@@ -44,7 +44,7 @@ def switch(client, path="/"):
 
 def test_with_one_apartment_and_one_meter_there_is_no_switch(as_resident, meter):
     assert switch(as_resident) == [[], []]
-    assert "choice" not in as_resident.get("/").content.decode()
+    assert "Apartment and meter" not in as_resident.get("/").content.decode()
 
 
 def test_a_meter_that_never_spoke_is_no_choice(as_resident, apartment, meter):
