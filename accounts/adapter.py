@@ -11,6 +11,7 @@ from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import translation
 from django.utils.crypto import constant_time_compare
 
 from accounts import devices
@@ -111,8 +112,13 @@ class AccountAdapter(DefaultAccountAdapter):
         super().send_notification_mail(template_prefix, user, context, email or user.email)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send, or say in the log why not: the page must not tell by failing that the account exists."""
+        """Send in the recipient's language, for a stranger that of the page.
+
+        Where that fails the log says why: the page must not tell by failing that the account exists.
+        """
+        chosen = User.objects.filter(email=email.lower()).values_list("language", flat=True).first()
         try:
-            super().send_mail(template_prefix, email, context | {"site_url": settings.SITE_URL})
+            with translation.override(chosen or translation.get_language()):
+                super().send_mail(template_prefix, email, context | {"site_url": settings.SITE_URL})
         except (OSError, SMTPException, UnicodeError) as error:
             log.error("mail not sent (%s): check EMAIL_URL", error)  # noqa: TRY400 - the trace says nothing more

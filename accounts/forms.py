@@ -8,9 +8,11 @@ from allauth.account.forms import SignupForm
 from allauth.account.models import EmailAddress
 from crispy_forms.helper import FormHelper
 from django import forms
+from django.conf import settings
 from django.core.validators import MaxLengthValidator
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import get_language_info, gettext, gettext_lazy
 
 from accounts.access import SESSION_KEY, login_apartments
 from accounts.confirmation import confirm
@@ -184,3 +186,15 @@ class ConfirmForm(PageForm):
         if not self.user.check_password(password):
             raise forms.ValidationError("This is not the password that was chosen when registering.")
         return password
+
+
+def languages() -> list[tuple[str, str]]:
+    """What may be chosen, each by its own name; first of all nothing."""
+    names = [(code, str(get_language_info(code)["name_local"])) for code, _ in settings.LANGUAGES]
+    return [("", gettext("As my browser asks for")), *names]
+
+
+class LanguageForm(PageForm):
+    """The language of somebody's pages and mails."""
+
+    language = forms.ChoiceField(label=gettext_lazy("Language of pages and mails"), choices=languages, required=False)

@@ -41,9 +41,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField("active", default=True, help_text="Off: the account cannot log in.")
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
     sessions_ended_at = models.DateTimeField(null=True, editable=False)
+    # Empty: as the browser asks for. No choices: a new language is no new migration.
+    language = models.CharField(max_length=16, blank=True, editable=False)
 
     objects = UserManager()
-    history = PersonHistory(excluded_fields=["password", "last_login", "date_joined", "sessions_ended_at"])
+    history = PersonHistory(excluded_fields=["password", "last_login", "date_joined", "sessions_ended_at", "language"])
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
