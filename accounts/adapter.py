@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import translation
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext_lazy as _
 
 from accounts import devices
 from accounts.access import login_apartments
@@ -31,10 +32,13 @@ class AccountAdapter(DefaultAccountAdapter):
     """One sentence and one count for every failed log-in, so that it does not tell which part was wrong."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
-        "email_password_mismatch": "Email, password and apartment number do not fit together. Check all three. "
-        "Just registered? First open the link in the mail we sent you.",
-        "too_many_login_attempts": "Too many failed log-ins. Wait five minutes and try again, or reset your password: "
-        "then you get in at once.",
+        "email_password_mismatch": _(
+            "Email, password and apartment number do not fit together. Check all three. "
+            "Just registered? First open the link in the mail we sent you."
+        ),
+        "too_many_login_attempts": _(
+            "Too many failed log-ins. Wait five minutes and try again, or reset your password: then you get in at once."
+        ),
     }
 
     def authenticate(self, request: HttpRequest, apartment: str = "", **credentials: Any) -> User | None:

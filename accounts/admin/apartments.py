@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import Prefetch
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Apartment, Tenancy
 from accounts.traced_admin import TracedAdmin
@@ -18,13 +20,12 @@ def households_now() -> Prefetch:
 
 def describe_household(apartment: Any) -> str:
     """Who lives there since when, for a list."""
-    return (
-        "; ".join(
-            f"{', '.join(str(user) for user in tenancy.residents.all()) or 'nobody yet'} since {tenancy.moved_in}"
-            for tenancy in apartment.households
-        )
-        or "empty"
-    )
+    return "; ".join(map(_describe, apartment.households)) or gettext("empty")
+
+
+def _describe(tenancy: Tenancy) -> str:
+    people = ", ".join(str(user) for user in tenancy.residents.all()) or gettext("nobody yet")
+    return gettext("%(people)s since %(begin)s") % {"people": people, "begin": tenancy.dates["begin"]}
 
 
 class ApartmentAdmin(TracedAdmin):
@@ -44,6 +45,6 @@ class ApartmentAdmin(TracedAdmin):
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Apartment]:
         return super().get_queryset(request).prefetch_related(households_now())
 
-    @admin.display(description="household")
+    @admin.display(description=_("household"))
     def household(self, apartment: Apartment) -> str:
         return describe_household(apartment)

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Building
 from accounts.traced_admin import TracedAdmin
@@ -36,7 +37,7 @@ class BuildingAdmin(TracedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_superuser)
 
-    @admin.display(description="apartments", ordering="apartment_count")
+    @admin.display(description=_("apartments"), ordering="apartment_count")
     def apartment_count(self, building: Any) -> int:
         count: int = building.apartment_count
         return count

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 
 from accounts import qr
 from accounts.access import user_of
@@ -33,7 +34,7 @@ class InvitationAdmin(TracedAdmin):
 
     def response_add(self, request: HttpRequest, obj: Invitation, post_url_continue: Any = None) -> HttpResponse:
         context = self.admin_site.each_context(request) | {
-            "title": "Invitation link",
+            "title": _("Invitation link"),
             "opts": self.opts,
             "invitation": obj,
             "qr": qr.draw(obj.link),  # type: ignore[attr-defined]

@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch
 from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.access import user_of
 from accounts.admin.apartments import describe_household, households_now
@@ -15,9 +17,9 @@ from accounts.confirmation import confirm, unproven_addresses
 from accounts.models import Apartment, JoinRequest, User
 from accounts.scoped_admin import ReadOnlyAdmin
 
-UNPROVEN = (
-    "the email address is not confirmed and may be a stranger's. Let them open the link in their mail. Or ask them "
-    "whether the address is theirs, choose that you did, and approve then."
+UNPROVEN = _(
+    "%(request)s is not approved: the email address is not confirmed and may be a stranger's. Let them open the link "
+    "in their mail. Or ask them whether the address is theirs, choose that you did, and approve then."
 )
 
 
@@ -41,37 +43,39 @@ class JoinRequestAdmin(ReadOnlyAdmin):
         rows: models.QuerySet[JoinRequest] = super().get_queryset(request)
         return rows.annotate(is_unproven=Exists(unproven)).prefetch_related(Prefetch("apartment", apartments))
 
-    @admin.display(description="email address")
+    @admin.display(description=_("email address"))
     def address(self, join_request: Any) -> str:
-        return "not confirmed: may be a stranger's" if join_request.is_unproven else "confirmed"
+        return gettext("not confirmed: may be a stranger's") if join_request.is_unproven else gettext("confirmed")
 
-    @admin.display(description="lives there now")
+    @admin.display(description=_("lives there now"))
     def lives_there_now(self, join_request: JoinRequest) -> str:
         return describe_household(join_request.apartment)
 
-    @admin.action(description="Approve: joins the household that lives there now", permissions=["view"])
+    @admin.action(description=_("Approve: joins the household that lives there now"), permissions=["view"])
     def join_household(self, request: HttpRequest, rows: models.QuerySet[JoinRequest]) -> None:
-        self._decide(request, self._proven(request, rows), JoinRequest.join_household, "approved")
+        self._decide(request, self._proven(request, rows), JoinRequest.join_household)
 
-    @admin.action(description="Approve: new household from today, the one before it ends", permissions=["view"])
+    @admin.action(description=_("Approve: new household from today, the one before it ends"), permissions=["view"])
     def move_in(self, request: HttpRequest, rows: models.QuerySet[JoinRequest]) -> None:
-        self._decide(request, self._proven(request, rows), JoinRequest.move_in, "approved")
+        self._decide(request, self._proven(request, rows), JoinRequest.move_in)
 
-    @admin.action(description="I asked them: the email address is theirs", permissions=["view"])
+    @admin.action(description=_("I asked them: the email address is theirs"), permissions=["view"])
     def vouch(self, request: HttpRequest, rows: models.QuerySet[JoinRequest]) -> None:
         for row in rows:
             confirm(row.user)
-            self.log_change(request, row, "Vouched for the email address.")
-            self.message_user(request, f"{row.user}: confirmed by you.", messages.SUCCESS)
+            self.log_change(request, row, gettext("Vouched for the email address."))
+            self.message_user(
+                request, gettext("%(account)s: confirmed by you.") % {"account": row.user}, messages.SUCCESS
+            )
 
-    @admin.action(description="Refuse", permissions=["view"])
+    @admin.action(description=_("Refuse"), permissions=["view"])
     def refuse(self, request: HttpRequest, rows: models.QuerySet[JoinRequest]) -> None:
-        self._decide(request, rows, JoinRequest.refuse, "refused")
+        self._decide(request, rows, JoinRequest.refuse)
 
     def _proven(self, request: HttpRequest, rows: models.QuerySet[Any]) -> list[JoinRequest]:
         """Those whose address is known to be theirs: an approval must not let a stranger in under another's name."""
         for row in rows.filter(is_unproven=True):
-            self.message_user(request, f"{row} is not approved: {UNPROVEN}", messages.ERROR)
+            self.message_user(request, UNPROVEN % {"request": row}, messages.ERROR)
         return list(rows.filter(is_unproven=False))
 
     def _decide(
@@ -79,7 +83,6 @@ class JoinRequestAdmin(ReadOnlyAdmin):
         request: HttpRequest,
         rows: Iterable[JoinRequest],
         decide: Callable[[JoinRequest, User], bool],
-        word: str,
     ) -> None:
         decided = []
         for row in rows:
@@ -88,6 +91,14 @@ class JoinRequestAdmin(ReadOnlyAdmin):
             except ValidationError as error:
                 self.message_user(request, f"{row}: {' '.join(error.messages)}", messages.ERROR)
         if any(decided):
-            self.message_user(request, f"{sum(decided)} {word}.", messages.SUCCESS)
+            self.message_user(request, self._done(decide, sum(decided)), messages.SUCCESS)
         if not all(decided):
-            self.message_user(request, f"{decided.count(False)} had been decided already.", messages.WARNING)
+            late = decided.count(False)
+            words = ngettext("%(number)s had been decided already.", "%(number)s had been decided already.", late)
+            self.message_user(request, words % {"number": late}, messages.WARNING)
+
+    @staticmethod
+    def _done(decide: Callable[[JoinRequest, User], bool], number: int) -> str:
+        refused = ngettext("%(number)s refused.", "%(number)s refused.", number)
+        approved = ngettext("%(number)s approved.", "%(number)s approved.", number)
+        return (refused if decide is JoinRequest.refuse else approved) % {"number": number}

@@ -9,10 +9,11 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
 
 admin.site.site_header = "Riser"
 admin.site.site_title = "Riser"
-admin.site.index_title = "Your buildings"
+admin.site.index_title = _("Your buildings")
 admin.site.empty_value_display = "–"
 admin.site.unregister(Group)
 admin.site.unregister(EmailAddress)

@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Tenancy
 from accounts.traced_admin import TracedAdmin
@@ -13,11 +15,11 @@ from accounts.traced_admin import TracedAdmin
 class LastingFilter(admin.SimpleListFilter):
     """Tenancies that last, or those that ended."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("current", "Lasting"), ("other", "Ended or not begun")]
+        return [("current", gettext("Lasting")), ("other", gettext("Ended or not begun"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() is None:
@@ -47,9 +49,10 @@ class TenancyAdmin(TracedAdmin):
         if not homes:
             return super().get_deleted_objects(objs, request)
         # Who looked at their readings would be deleted with it.
-        kept = [f"{tenancy}: fill in when they moved out instead" for tenancy in objs if tenancy.pk in homes]
+        advice = gettext("%(tenancy)s: fill in when they moved out instead")
+        kept = [advice % {"tenancy": tenancy} for tenancy in objs if tenancy.pk in homes]
         return [], {}, set(), kept
 
-    @admin.display(description="residents")
+    @admin.display(description=_("residents"))
     def people(self, tenancy: Tenancy) -> str:
         return ", ".join(str(user) for user in tenancy.residents.all())

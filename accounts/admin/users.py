@@ -12,6 +12,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.access import user_of
 from accounts.confirmation import unproven_addresses
@@ -37,7 +39,7 @@ class UserForm(UserChangeForm):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         stays = cleaned.get("is_superuser") and cleaned.get("is_active")
         if not stays and is_last_superuser(User.objects.get(pk=self.instance.pk)):
-            raise ValidationError("This is the last administrator: nobody could name managers any more.")
+            raise ValidationError(_("This is the last administrator: nobody could name managers any more."))
         return cleaned
 
 
@@ -57,8 +59,8 @@ class UserAdmin(TracedAdmin, DjangoUserAdmin):
     readonly_fields = ("date_joined", "last_login")
     fieldsets = (
         (None, {"fields": ("email", "password")}),
-        ("Rights", {"fields": ("is_active", "is_superuser")}),
-        ("Dates", {"fields": ("last_login", "date_joined")}),
+        (_("Rights"), {"fields": ("is_active", "is_superuser")}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("email", "usable_password", "password1", "password2")}),)
     actions = ("take_off_two_factor",)
@@ -123,13 +125,13 @@ class UserAdmin(TracedAdmin, DjangoUserAdmin):
     @staticmethod
     def _tell(request: HttpRequest, user: User, template: str) -> None:
         """The owner learns from the mailbox what an administrator did, not from which address."""
-        who = {"ip": "Riser's administration", "user_agent": str(request.user)}
+        who = {"ip": _("Riser's administration"), "user_agent": str(request.user)}
         get_adapter(request).send_notification_mail(template, user, who)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         to_delete, counts, forbidden, protected = super().get_deleted_objects(objs, request)
         if leaves_no_superuser([user.pk for user in objs]):
-            protected = [*protected, "The last administrator: nobody could name managers any more"]
+            protected = [*protected, gettext("The last administrator: nobody could name managers any more")]
         return to_delete, counts, forbidden, protected
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -141,20 +143,24 @@ class UserAdmin(TracedAdmin, DjangoUserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_superuser)
 
-    @admin.display(description="lives in")
+    @admin.display(description=_("lives in"))
     def apartment(self, user: User) -> str:
         return ", ".join(str(tenancy.apartment) for tenancy in user.homes)  # type: ignore[attr-defined]
 
-    @admin.display(description="two-factor", boolean=True, ordering="two_factor")
+    @admin.display(description=_("two-factor"), boolean=True, ordering="two_factor")
     def two_factor(self, user: Any) -> bool:
         on: bool = user.two_factor
         return on
 
-    @admin.action(description="Take two-factor off: phone and recovery codes are lost", permissions=["change"])
+    @admin.action(description=_("Take two-factor off: phone and recovery codes are lost"), permissions=["change"])
     def take_off_two_factor(self, request: HttpRequest, users: models.QuerySet[User]) -> None:
         for user in users:
             if take_off(user):
                 self._tell(request, user, "mfa/email/totp_deactivated")
-                self.message_user(request, f"Two-factor is off for {user}.", messages.SUCCESS)
+                self.message_user(
+                    request, gettext("Two-factor is off for %(account)s.") % {"account": user}, messages.SUCCESS
+                )
             else:
-                self.message_user(request, f"There was none on {user}.", messages.WARNING)
+                self.message_user(
+                    request, gettext("There was none on %(account)s.") % {"account": user}, messages.WARNING
+                )

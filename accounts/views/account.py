@@ -5,6 +5,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import user_of
@@ -55,5 +56,5 @@ def choose_language(request: HttpRequest) -> HttpResponse:
 def log_out_everywhere(request: HttpRequest) -> HttpResponse:
     """End all sessions of this account but the one that asks."""
     end_other_sessions(request)
-    messages.success(request, "All other devices are logged out. You are still logged in here.")
+    messages.success(request, _("All other devices are logged out. You are still logged in here."))
     return redirect("account")
