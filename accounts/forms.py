@@ -185,7 +185,7 @@ class RegisterForm(PageForm, SignupForm):
 class ConfirmForm(PageForm):
     """The password chosen when registering: whoever registered a stranger's address knows no other way in."""
 
-    password = PasswordField(label="Password", autocomplete="current-password")
+    password = PasswordField(label=_("Password"), autocomplete="current-password")
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         self.user = user

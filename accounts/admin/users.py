@@ -7,7 +7,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch, Q
@@ -43,6 +43,15 @@ class UserForm(UserChangeForm):
         return cleaned
 
 
+class UserPasswordForm(AdminPasswordChangeForm):
+    """A new password from a superuser. Django's own form warns in English only."""
+
+    usable_password_help_text = _(
+        '<ul id="id_unusable_warning" class="messagelist"><li class="warning">'
+        "If disabled, the current password for this user will be lost.</li></ul>"
+    )
+
+
 class UserAdmin(TracedAdmin, DjangoUserAdmin):
     """Managers see the people of their buildings; only a superuser edits accounts.
 
@@ -51,6 +60,7 @@ class UserAdmin(TracedAdmin, DjangoUserAdmin):
 
     form = UserForm
     add_form = UserCreationForm
+    change_password_form = UserPasswordForm
     list_display = ("email", "apartment", "is_active", "is_superuser", "two_factor", "last_login")
     list_filter = ("is_active",)
     search_fields = ("email",)

@@ -1,12 +1,16 @@
 """Which language pages and mails are in."""
 
+import datetime as dt
 import re
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
-from accounts.models import JoinRequest
+from accounts.models import JoinRequest, User
+from accounts.trace import forget_person
 from tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -113,3 +117,56 @@ class TestMails:
         change = {"usable_password": "true", "password1": "another horse 8", "password2": "another horse 8"}
         client.post(f"/admin/accounts/user/{resident.pk}/password/", change)
         assert "From: Riser's administration, " in mail.outbox[0].body
+
+    def test_all_of_it_and_politely(self, resident):
+        resident.language = "de"
+        resident.save()
+        client = Client()
+        client.force_login(resident)
+        change = {"oldpassword": PASSWORD, "password1": "another horse 8", "password2": "another horse 8"}
+        client.post("/password", change)
+        assert mail.outbox[0].subject == "[Riser] Passwort geändert"
+        assert "Ihr Passwort wurde geändert." in mail.outbox[0].body
+        assert "Waren Sie das? Dann ist nichts zu tun." in mail.outbox[0].body
+
+
+class TestAdmin:
+    """A manager who reads German, and what Django Admin keeps of what they do."""
+
+    @pytest.fixture
+    def german(self, as_manager, manager, monkeypatch):
+        monkeypatch.setattr("accounts.history_words.AT_ONCE", dt.timedelta(0))
+        manager.language = "de"
+        manager.save()
+        return as_manager
+
+    def test_lists_dates_and_history_are_in_it(self, german, tenancy, resident):
+        page = german.get("/admin/accounts/apartment/").content.decode()
+        assert "Wohnung zur Änderung auswählen" in page
+        assert "resident@example.org seit 01.01.2025" in page
+        tenancy.moved_out = dt.date(2026, 5, 1)
+        tenancy.save()
+        page = german.get(f"/admin/accounts/tenancy/{tenancy.pk}/history/").content.decode()
+        assert "<dt>Auszug</dt>" in page
+        assert "<strong>Geändert</strong> durch ein Kommando auf dem Server" in page
+        assert re.search(r'<time datetime="\d{4}-\d\d-\d\dT[\d:.+]+">\d+\. \w+ \d{4}, \d\d:\d\d</time>', page)
+
+    def test_a_german_date_is_understood_and_the_invitation_can_be_scanned(self, german, tenancy):
+        until = (timezone.now() + dt.timedelta(days=3)).strftime("%d.%m.%Y")
+        given = {"tenancy": tenancy.pk, "expires_at_0": until, "expires_at_1": "12:00"}
+        page = german.post("/admin/accounts/invitation/add/", given).content.decode()
+        assert "Wohnung 101" in page
+        assert re.search(r'viewBox="0 0 \d+ \d+"', page)
+
+    def test_what_it_notes_of_somebody_who_goes_is_forgotten_in_every_language(self, german, apartment):
+        user = UserFactory(email="gone@example.org")
+        asked = JoinRequest.objects.create(user=user, apartment=apartment)
+        german.post("/admin/accounts/joinrequest/", {"action": "vouch", "_selected_action": asked.pk})
+        assert LogEntry.objects.get().object_repr == "gone@example.org für house/101"
+        forget_person(user)
+        assert LogEntry.objects.get().object_repr == "an account that was deleted"
+
+    def test_what_the_history_keeps_is_read_in_any_language(self, german, resident):
+        User.history.bulk_history_create([resident], update=True, default_change_reason="Two-factor taken off")
+        history = f"/admin/accounts/user/{resident.pk}/history/"
+        assert "Zwei-Faktor-Anmeldung abgeschaltet" in german.get(history).content.decode()
