@@ -1,7 +1,8 @@
 """Brings the catalogues in locale/ up to what the code and the templates say: `make messages`.
 
 New messages come in without a translation, those that nothing uses any more go; what is left to translate is
-told. Then each catalogue is compiled. It works on the folder it is started in.
+told. Then each catalogue is compiled. It works on the folder it is started in. djangojs.po, for what the scripts of
+Django Admin say, is written by hand.
 """
 
 import os
@@ -32,11 +33,12 @@ def main() -> None:
         Command(), locale=languages, no_obsolete=True, add_location="file", ignore_patterns=list(NO_SOURCE), verbosity=0
     )
     for language in languages:
-        catalogue = Path("locale") / language / "LC_MESSAGES/django.po"
         # It would change with every run, whatever else does.
-        text = re.sub(r'^"POT-Creation-Date: .*\n', "", catalogue.read_text(), flags=re.MULTILINE)
-        catalogue.write_text(text)
-        print(f"{language}: ", end="", flush=True)
+        messages = Path("locale") / language / "LC_MESSAGES/django.po"
+        text = re.sub(r'^"POT-Creation-Date: .*\n', "", messages.read_text(), flags=re.MULTILINE)
+        messages.write_text(text)
+    for catalogue in sorted(Path("locale").glob("*/LC_MESSAGES/*.po")):
+        print(f"{catalogue}: ", end="", flush=True)
         compiled = catalogue.with_suffix(".mo")
         subprocess.run(["msgfmt", "--check-format", "--statistics", f"--output-file={compiled}", catalogue], check=True)
 

@@ -6,9 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib import admin
 from django.core.management import call_command
 from django.utils import translation
 
@@ -20,6 +22,9 @@ PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[sd]|\{\w*\}")
 SOURCES = ("accounts", "config", "locale", "metering", "scripts", "templates")
 
 each_language = pytest.mark.parametrize("language", LANGUAGES)
+each_catalogue = pytest.mark.parametrize(
+    "catalogue", sorted(PROJECT.glob("locale/*/LC_MESSAGES/*.po")), ids=lambda file: f"{file.parts[-3]}-{file.stem}"
+)
 
 
 def catalogue_of(language, folder=PROJECT):
@@ -52,16 +57,22 @@ def test_the_catalogue_has_what_is_said_and_nothing_else(language, brought_up_to
 
 
 @each_language
-def test_every_message_is_translated(language):
-    messages = read(catalogue_of(language))
+def test_what_the_scripts_of_admin_say_is_what_django_has_them_say(language):
+    says = {message.key for message in read(Path(admin.__file__).parent / "locale/en/LC_MESSAGES/djangojs.po")}
+    assert {message.key for message in read(catalogue_of(language).with_name("djangojs.po"))} <= says
+
+
+@each_catalogue
+def test_every_message_is_translated(catalogue):
+    messages = read(catalogue)
     assert [message.said for message in messages if not all(message.translated)] == []
     assert [message.said for message in messages if "fuzzy" in message.flags] == []
 
 
-@each_language
-def test_translations_have_the_same_placeholders(language):
+@each_catalogue
+def test_translations_have_the_same_placeholders(catalogue):
     wrong = []
-    for message in read(catalogue_of(language)):
+    for message in read(catalogue):
         # "One day" may do without the number that "%(count)s days" has.
         least, most = (set(PLACEHOLDER.findall(message.said[place])) for place in (0, -1))
         for text in message.translated:
@@ -71,9 +82,9 @@ def test_translations_have_the_same_placeholders(language):
     assert wrong == []
 
 
-@each_language
-def test_what_is_compiled_is_what_is_translated(language, tmp_path):
-    catalogue, anew = catalogue_of(language), tmp_path / "django.mo"
+@each_catalogue
+def test_what_is_compiled_is_what_is_translated(catalogue, tmp_path):
+    anew = tmp_path / "django.mo"
     subprocess.run(["msgfmt", "--check-format", f"--output-file={anew}", catalogue], check=True)
     assert compiled(catalogue.with_suffix(".mo")) == compiled(anew), "Run `make messages` and commit both files."
 
