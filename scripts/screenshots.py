@@ -1,7 +1,7 @@
 """Renders every page of the demo in Chromium, to be looked at: `make screenshots`, then open screenshots/.
 
-Each page at 390 and 1280 pixels, light and dark, English and German. It says which page is wider than its screen, and
-what a page's console complains of. Arguments, if any, are the names of the pages to render.
+Each page at 390 and 1280 pixels, light and dark. It says which page is wider than its screen, and what a page's
+console complains of. Arguments, if any, are the names of the pages to render.
 """
 
 import os
@@ -46,8 +46,6 @@ MANAGER = {
 }
 WHO = {"": PUBLIC, "resident101@example.org": RESIDENT, "manager@example.org": MANAGER}
 TALLEST = 2400
-Look = tuple[int, str, str]
-LOOKS: list[Look] = list(product((390, 1280), ("light", "dark"), ("en", "de")))
 
 
 def main(names: Sequence[str]) -> None:
@@ -86,20 +84,15 @@ def _render_all(site: str, names: Sequence[str]) -> None:
         program = find("chromium-headless-shell", "chromium-headless-shell")
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=program, args=sandbox)
-        for (who, pages), look in product(WHO.items(), LOOKS):
+        for (who, pages), width, scheme in product(WHO.items(), (390, 1280), ("light", "dark")):
             wanted = {name: path for name, path in pages.items() if not names or name in names}
             if wanted:
-                _render(browser, site, who, wanted, look)
+                _render(browser, site, who, wanted, width, scheme)
         browser.close()
 
 
-def _render(browser: Browser, site: str, who: str, pages: dict[str, str], look: Look) -> None:
-    width, scheme, language = look
-    context = browser.new_context(
-        viewport={"width": width, "height": 844},
-        color_scheme=scheme,  # type: ignore[arg-type]
-        locale=language,
-    )
+def _render(browser: Browser, site: str, who: str, pages: dict[str, str], width: int, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     page.on("console", lambda said: print(f"{page.url}: {said.text}") if said.type == "error" else None)
     if who:
@@ -113,15 +106,15 @@ def _render(browser: Browser, site: str, who: str, pages: dict[str, str], look: 
         if wide > width:
             print(f"{name} at {width}: {wide - width} pixels too wide")
         clip = {"x": 0, "y": 0, "width": width, "height": min(height, TALLEST)}
-        page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}-{language}.png", full_page=True, clip=clip)  # type: ignore[arg-type]
+        page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png", full_page=True, clip=clip)  # type: ignore[arg-type]
     context.close()
 
 
 def _log_in(page: Page, site: str, who: str) -> None:
     page.goto(f"{site}/login")
-    page.locator("[name=email]").fill(who)
-    page.locator("[name=password]").fill("riser-demo")
-    page.locator("main [type=submit]").click()
+    page.get_by_label("Email").fill(who)
+    page.get_by_label("Password").fill("riser-demo")
+    page.get_by_role("button", name="Log in").click()
     page.wait_for_load_state("load")
 
 
