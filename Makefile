@@ -4,7 +4,7 @@ PY := .venv/bin/python
 .DEFAULT_GOAL := help
 # Tests start Riser's commands hundreds of times: compiled once, wherever the shell says otherwise.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help setup run test test-faults bench screenshots lint format lock
+.PHONY: help setup run test test-faults bench screenshots messages lint format lock
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ screenshots: ## Render every page of the demo into screenshots/, to be looked at
 	@sh scripts/setup.sh dev
 	@sh scripts/test_parts.sh
 	@$(PY) -m scripts.screenshots
+
+messages: ## Bring the catalogues in locale/ up to what the code and templates say (needs gettext)
+	@sh scripts/setup.sh dev
+	@sh scripts/test_parts.sh
+	@$(PY) -m scripts.messages
 
 lint: ## Style, types and templates
 	@sh scripts/setup.sh dev

@@ -11,7 +11,9 @@ from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import translation
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext_lazy as _
 
 from accounts import devices
 from accounts.access import login_apartments
@@ -30,10 +32,13 @@ class AccountAdapter(DefaultAccountAdapter):
     """One sentence and one count for every failed log-in, so that it does not tell which part was wrong."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
-        "email_password_mismatch": "Email, password and apartment number do not fit together. Check all three. "
-        "Just registered? First open the link in the mail we sent you.",
-        "too_many_login_attempts": "Too many failed log-ins. Wait five minutes and try again, or reset your password: "
-        "then you get in at once.",
+        "email_password_mismatch": _(
+            "Email, password and apartment number do not fit together. Check all three. "
+            "Just registered? First open the link in the mail we sent you."
+        ),
+        "too_many_login_attempts": _(
+            "Too many failed log-ins. Wait five minutes and try again, or reset your password: then you get in at once."
+        ),
     }
 
     def authenticate(self, request: HttpRequest, apartment: str = "", **credentials: Any) -> User | None:
@@ -111,8 +116,13 @@ class AccountAdapter(DefaultAccountAdapter):
         super().send_notification_mail(template_prefix, user, context, email or user.email)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send, or say in the log why not: the page must not tell by failing that the account exists."""
+        """Send in the recipient's language, for a stranger that of the page.
+
+        Where that fails the log says why: the page must not tell by failing that the account exists.
+        """
+        chosen = User.objects.filter(email=email.lower()).values_list("language", flat=True).first()
         try:
-            super().send_mail(template_prefix, email, context | {"site_url": settings.SITE_URL})
+            with translation.override(chosen or translation.get_language()):
+                super().send_mail(template_prefix, email, context | {"site_url": settings.SITE_URL})
         except (OSError, SMTPException, UnicodeError) as error:
             log.error("mail not sent (%s): check EMAIL_URL", error)  # noqa: TRY400 - the trace says nothing more

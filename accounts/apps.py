@@ -1,8 +1,9 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class AccountsConfig(AppConfig):
     """Who may see what."""
 
     name = "accounts"
-    verbose_name = "Building and residents"
+    verbose_name = _("Building and residents")

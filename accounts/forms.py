@@ -8,9 +8,12 @@ from allauth.account.forms import SignupForm
 from allauth.account.models import EmailAddress
 from crispy_forms.helper import FormHelper
 from django import forms
+from django.conf import settings
 from django.core.validators import MaxLengthValidator
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import get_language_info, gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.access import SESSION_KEY, login_apartments
 from accounts.confirmation import confirm
@@ -39,13 +42,15 @@ class PageForm(forms.Form):
 def apartment_field(**kwargs: Any) -> forms.CharField:
     """A field for the number on the door."""
     attributes = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
-    return forms.CharField(label="Apartment number", max_length=65, widget=forms.TextInput(attrs=attributes), **kwargs)
+    return forms.CharField(
+        label=_("Apartment number"), max_length=65, widget=forms.TextInput(attrs=attributes), **kwargs
+    )
 
 
 class LoginForm(PageForm, AllauthLoginForm):
     """Email, password and, where the account has several apartments, the number of one."""
 
-    apartment = apartment_field(required=False, help_text="May stay empty if you have one apartment.")
+    apartment = apartment_field(required=False, help_text=_("May stay empty if you have one apartment."))
     field_order = ("email", "password", "apartment")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -73,8 +78,10 @@ class LoginForm(PageForm, AllauthLoginForm):
             return apartments[number.lower()]
         if len(set(apartments.values())) > 1:
             raise forms.ValidationError(
-                "You have several apartments. Give the number of the one you want to see, "
-                "or BUILDING/NUMBER where two have the same number."
+                _(
+                    "You have several apartments. Give the number of the one you want to see, "
+                    "or BUILDING/NUMBER where two have the same number."
+                )
             )
         return next(iter(apartments.values()), None)
 
@@ -88,16 +95,20 @@ class LoginForm(PageForm, AllauthLoginForm):
 class RegisterForm(PageForm, SignupForm):
     """A new account: for an apartment that a manager must approve, or through an invitation."""
 
-    building = forms.ModelChoiceField(Building.objects.all(), empty_label="Choose your building")
-    apartment = apartment_field(help_text="As it stands on your door or in your lease.")
-    floor = forms.CharField(max_length=32, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    building = forms.ModelChoiceField(
+        Building.objects.all(), label=_("Building"), empty_label=_("Choose your building")
+    )
+    apartment = apartment_field(help_text=_("As it stands on your door or in your lease."))
+    floor = forms.CharField(label=_("Floor"), max_length=32, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     field_order = ("email", "password", "building", "apartment", "floor")
 
     def __init__(self, *args: Any, invitation: Invitation | None = None, **kwargs: Any) -> None:
         self.invitation = invitation
         super().__init__(*args, **kwargs)
         self.fields["password"] = self.fields.pop("password1")
-        self.fields["password"].help_text = "At least 8 characters; no common word, not your address, not digits only."
+        self.fields["password"].help_text = _(
+            "At least 8 characters; no common word, not your address, not digits only."
+        )
         self.fields["email"].widget.attrs["autofocus"] = True
         # Between quotation marks an address may hold anything.
         self.fields["email"].validators.append(refuse_hidden)
@@ -128,9 +139,11 @@ class RegisterForm(PageForm, SignupForm):
         building = cleaned.get("building") or Building.objects.first()
         apartment = Apartment.objects.filter(building=building, number__iexact=cleaned["apartment"]).first()
         if apartment is None:
-            self.add_error("apartment", f"There is no apartment {cleaned['apartment']} in this building.")
+            missing = gettext("There is no apartment %(number)s in this building.") % {"number": cleaned["apartment"]}
+            self.add_error("apartment", missing)
         elif apartment.floor.lower() != cleaned["floor"].lower():
-            self.add_error("floor", f"Apartment {apartment.number} is not on this floor. Check both.")
+            wrong = gettext("Apartment %(number)s is not on this floor. Check both.") % {"number": apartment.number}
+            self.add_error("floor", wrong)
         cleaned["home"] = apartment
 
     def add_error(self, field: str | None, error: Any) -> None:
@@ -172,7 +185,7 @@ class RegisterForm(PageForm, SignupForm):
 class ConfirmForm(PageForm):
     """The password chosen when registering: whoever registered a stranger's address knows no other way in."""
 
-    password = PasswordField(label="Password", autocomplete="current-password")
+    password = PasswordField(label=_("Password"), autocomplete="current-password")
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         self.user = user
@@ -182,5 +195,17 @@ class ConfirmForm(PageForm):
     def clean_password(self) -> str:
         password: str = self.cleaned_data["password"]
         if not self.user.check_password(password):
-            raise forms.ValidationError("This is not the password that was chosen when registering.")
+            raise forms.ValidationError(_("This is not the password that was chosen when registering."))
         return password
+
+
+def languages() -> list[tuple[str, str]]:
+    """What may be chosen, each by its own name; first of all nothing."""
+    names = [(code, str(get_language_info(code)["name_local"])) for code, _name in settings.LANGUAGES]
+    return [("", gettext("As my browser asks for")), *names]
+
+
+class LanguageForm(PageForm):
+    """The language of somebody's pages and mails."""
+
+    language = forms.ChoiceField(label=_("Language of pages and mails"), choices=languages, required=False)

@@ -8,15 +8,16 @@ from typing import Any
 
 from django.contrib.admin.utils import display_for_field
 from django.db import models
+from django.utils.translation import gettext, gettext_lazy
 from simple_history.utils import get_m2m_reverse_field_name
 
 from accounts.models import User
 from accounts.trace import FORGOTTEN
 
 EMPTY = "–"
-GONE = "one that is not here any more"
-COMMAND = "a command on the server"
-VERBS = {"+": "Added", "~": "Changed", "-": "Deleted"}
+GONE = gettext_lazy("one that is not here any more")
+COMMAND = gettext_lazy("a command on the server")
+VERBS = {"+": gettext_lazy("Added"), "~": gettext_lazy("Changed"), "-": gettext_lazy("Deleted")}
 AT_ONCE = dt.timedelta(seconds=1)
 
 
@@ -27,6 +28,7 @@ class Change:
     name: str
     old: str | None = None
     new: str = ""
+    attribute: str = ""
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
 
@@ -41,6 +43,11 @@ class Entry:
     who: str
     reason: str
     changes: list[Change]
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether there is no row any more since."""
+        return bool(self.row.history_type == "-")
 
     def follows(self, older: "Entry") -> bool:
         """Whether both were saved at once."""
@@ -61,7 +68,7 @@ class Reader:
 def say_value(field: models.Field, value: Any) -> str:
     """A plain value, as the lists of Django admin show it."""
     if isinstance(field, models.BooleanField):
-        return "yes" if value else "no"
+        return gettext("yes") if value else gettext("no")
     return str(display_for_field(value, field, EMPTY))
 
 
@@ -104,12 +111,12 @@ class Words:
         """The record, compared with the one before it."""
         changed = before is not None and record.history_type == "~"
         changes = self._changes(record, before) if changed else self._values(record)
-        reason = record.history_change_reason or ""
-        return Entry(record, record.history_date, VERBS[record.history_type], self._who(record), reason, changes)
+        reason = gettext(record.history_change_reason) if record.history_change_reason else ""
+        return Entry(record, record.history_date, str(VERBS[record.history_type]), self._who(record), reason, changes)
 
     def _changes(self, record: Any, before: Any) -> list[Change]:
         plain = [
-            Change(field.verbose_name, self._value(before, field), self._value(record, field))
+            Change(field.verbose_name, self._value(before, field), self._value(record, field), field.name)
             for field in self._fields
             if getattr(before, field.attname) != getattr(record, field.attname)
         ]
@@ -130,7 +137,7 @@ class Words:
 
     def _who(self, record: Any) -> str:
         who = record.history_user_id
-        return COMMAND if who is None else self._person(who, record.history_date)
+        return str(COMMAND) if who is None else self._person(who, record.history_date)
 
     def _value(self, record: Any, field: Any) -> str:
         value = getattr(record, field.attname)
@@ -138,7 +145,7 @@ class Words:
             return self._reader.say(field, value)
         if field.related_model is User:
             return self._person(value, record.history_date)
-        return self._names[field.related_model].get(value, GONE)
+        return self._names[field.related_model].get(value, str(GONE))
 
     def _people(self, ids: set[int], record: Any) -> list[str]:
         return sorted(self._person(pk, record.history_date) for pk in ids)
@@ -150,7 +157,7 @@ class Words:
         known = self._addresses[pk]
         # Who registers is written down a moment after what they did in it.
         email = next((email for since, email in reversed(known) if since <= at), known[0][1] if known else "")
-        return email or FORGOTTEN
+        return email or str(FORGOTTEN)
 
     def _load_members(self, field: Any) -> dict[Any, set[Any]]:
         """The related rows of each record, in one query."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import models
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from accounts.history_words import Entry, Reader, Words, say_value, together
 from accounts.models import Apartment, Building, Tenancy, User
@@ -42,12 +43,13 @@ def _changes_during(membership: Membership) -> Iterator[HouseholdChange]:
     for apartment in household.homes.values():
         numbers = Apartment.history.filter(id=apartment.pk)
         for entry in household.entries(numbers, partial(household.lived_in_then, apartment.pk)):
-            changes = [replace(change, name=f"apartment {change.name}") for change in entry.changes]
+            names = [_("apartment %(field)s") % {"field": change.name} for change in entry.changes]
+            changes = [replace(change, name=name) for change, name in zip(entry.changes, names, strict=True)]
             yield HouseholdChange(replace(entry, changes=changes), apartment)
         # Days begin at its midnight.
         zones = Building.history.filter(id=apartment.building_id)
         for entry in household.entries(zones, partial(household.lived_in_then, apartment.pk)):
-            if changes := [change for change in entry.changes if change.name == "time zone"]:
+            if changes := [change for change in entry.changes if change.attribute == "timezone"]:
                 yield HouseholdChange(replace(entry, changes=changes), apartment)
 
 
@@ -74,7 +76,7 @@ class _Household:
     def entries(self, records: Iterable[Any], wanted: Callable[[Any], bool]) -> list[Entry]:
         """What changed in those of a row's records that are wanted; `records` are newest first."""
         newest_first = list(records)
-        words = Words(newest_first, Reader(may_name=set, unnamed=FORGOTTEN, name_rows=self._name_rows, say=_say))
+        words = Words(newest_first, Reader(may_name=set, unnamed=str(FORGOTTEN), name_rows=self._name_rows, say=_say))
         # How a tenancy began is a change as well, how an apartment or a building did says nothing.
         last = [None] if newest_first and isinstance(newest_first[0], Tenancy.history.model) else []
         pairs = pairwise([*newest_first, *last])
@@ -85,4 +87,4 @@ class _Household:
 
 
 def _say(field: models.Field, value: Any) -> str:
-    return date_format(value, "j M Y") if isinstance(value, dt.date) else say_value(field, value)
+    return date_format(value, _("j M Y")) if isinstance(value, dt.date) else say_value(field, value)

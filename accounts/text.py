@@ -6,6 +6,7 @@ import unicodedata
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 # Control characters, line ends, marks of direction and others that show nothing, as a class of regular expressions
 # which JSON Schema understands, too. Joiners are not among them: some scripts, and emoji, need them.
@@ -31,7 +32,8 @@ def refuse_hidden(text: str) -> None:
     found = _hidden.search(text)
     if found:
         raise ValidationError(
-            f"Remove the invisible character U+{ord(found[0]):04X}. If you cannot find it, type the text anew."
+            _("Remove the invisible character %(character)s. If you cannot find it, type the text anew."),
+            params={"character": f"U+{ord(found[0]):04X}"},
         )
 
 

@@ -7,12 +7,13 @@ from typing import Any
 from django.contrib.admin.models import LogEntry
 from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccessRecord, Apartment, Building, Invitation, JoinRequest, Tenancy, User
 from accounts.models.history import past_states
 from accounts.models.membership import memberships
 
-FORGOTTEN = "an account that was deleted"
+FORGOTTEN = _("an account that was deleted")
 
 
 AT_ONCE = dt.timedelta()
@@ -115,9 +116,9 @@ def forget_person(user: User) -> None:
     records.update(email="")
     log = LogEntry.objects.filter(content_type__app_label="accounts")
     for address in addresses:
-        # What User and JoinRequest are called; a part of another one's address is not this person's.
-        named = Q(object_repr__iexact=address) | Q(object_repr__istartswith=f"{address} for ")
-        log.filter(named).update(object_repr=FORGOTTEN)
+        # What User and JoinRequest are called, in any language; a part of another one's address is not this person's.
+        named = Q(object_repr__iexact=address) | Q(object_repr__istartswith=f"{address} ")
+        log.filter(named).update(object_repr=str(FORGOTTEN))
 
 
 def forget_tenancy(tenancy: Tenancy) -> None:

@@ -10,6 +10,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
 
 from accounts.access import user_of
 from accounts.history_words import Reader, Words, say_value, together
@@ -69,7 +70,7 @@ class TracedAdmin(ScopedAdmin):
         befores = [*shown[1:], None]
         # Without records (a row made without its history) there is nothing to pair.
         entries = [words.entry(record, before) for record, before in zip(shown, befores, strict=False)]
-        title = f"History of {row}" if row else f"History of a deleted {self.opts.verbose_name}"
+        title = _("History of %(row)s") % {"row": row} if row else _("History of a row that was deleted")
         context = {"title": title, "object": row, "entries": together(entries[: len(page)]), "page": page}
         return self._page(request, context | (extra_context or {}))
 
@@ -82,7 +83,7 @@ class TracedAdmin(ScopedAdmin):
         shown = list(page)
         words = Words(shown, self._reader(request))
         entries = [words.entry(record) for record in shown]
-        title = f"Deleted {self.opts.verbose_name_plural}"
+        title = _("Deleted: %(rows)s") % {"rows": self.opts.verbose_name_plural}
         return self._page(request, {"title": title, "entries": entries, "page": page, "gone": True})
 
     def _page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -93,7 +94,7 @@ class TracedAdmin(ScopedAdmin):
     def _reader(self, request: HttpRequest) -> Reader:
         return Reader(
             may_name=lambda accounts: self.may_name(request, accounts),
-            unnamed="an administrator",
+            unnamed=_("an administrator"),
             name_rows=lambda model, pks: self._name_rows(request, model, pks),
             say=self.say,
         )

@@ -14,10 +14,15 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from accounts.models import User
 
-WHY = "Managers log in with two factors here. Set up two-factor log-in first."
+WHY = _("Managers log in with two factors here. Set up two-factor log-in first.")
+
+TAKEN_OFF = gettext_noop("Two-factor taken off")
+"""Kept in English, shown in the language of the page."""
 
 SET_UP = "mfa_activate_totp"
 OPEN_WITHOUT = {
@@ -31,10 +36,12 @@ class TwoFactorAdapter(DefaultMFAAdapter):
     """Keeps the secrets encrypted in the database: a copy of it alone makes nobody's codes."""
 
     error_messages = DefaultMFAAdapter.error_messages | {
-        "incorrect_code": "This code is wrong, too old, or was used already. Wait for the next one.",
-        "too_many_codes": "Too many wrong codes. Wait five minutes and try again.",
-        "unreadable": "The secret of your two-factor log-in cannot be read any more, because this installation's "
-        "SECRET_KEY was changed. Ask an administrator to take two-factor off your account.",
+        "incorrect_code": _("This code is wrong, too old, or was used already. Wait for the next one."),
+        "too_many_codes": _("Too many wrong codes. Wait five minutes and try again."),
+        "unreadable": _(
+            "The secret of your two-factor log-in cannot be read any more, because this installation's "
+            "SECRET_KEY was changed. Ask an administrator to take two-factor off your account."
+        ),
     }
 
     def encrypt(self, text: str) -> str:
@@ -83,10 +90,12 @@ def take_off(user: User) -> bool:
 
     Returns False where it was off.
     """
-    deleted, _ = Authenticator.objects.filter(user=user).delete()
+    deleted, _by_model = Authenticator.objects.filter(user=user).delete()
     if deleted:
         user.end_sessions()
-        User.history.bulk_history_create([user], update=True, default_change_reason="Two-factor taken off")
+        User.history.bulk_history_create(
+            [user], update=True, default_change_reason=gettext_noop("Two-factor taken off")
+        )
     return bool(deleted)
 
 

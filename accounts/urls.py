@@ -2,6 +2,7 @@
 
 from django.urls import path, re_path
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 
 from accounts.views import access_records, account, entry, passwords, two_factor
 
@@ -14,6 +15,7 @@ urlpatterns = [
     path("logout", entry.logout, name="account_logout"),
     path("invitation", entry.accept_invitation, name="accept_invitation"),
     path("account", account.account, name="account"),
+    path("account/language", account.choose_language, name="choose_language"),
     path("account/log-out-everywhere", account.log_out_everywhere, name="log_out_everywhere"),
     path("account/confirm", two_factor.PasswordView.as_view(), name="account_reauthenticate"),
     # allauth offers a code in place of the password; a phone left unlocked must not suffice to take two-factor off.
@@ -46,5 +48,6 @@ urlpatterns = [
         passwords.PasswordResetFromKeyDoneView.as_view(),
         name="account_reset_password_from_key_done",
     ),
+    path("language", set_language, name="set_language"),
     path("inactive", entry.AccountInactiveView.as_view(), name="account_inactive"),
 ]

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the real parts the tests run against, where they are missing: with apt-get, as root.
 set -eu
-parts="mosquitto:mosquitto mosquitto_pub:mosquitto-clients chromium-headless-shell:chromium-headless-shell postgres:postgresql nginx:nginx"
+parts="mosquitto:mosquitto mosquitto_pub:mosquitto-clients chromium-headless-shell:chromium-headless-shell postgres:postgresql nginx:nginx msgfmt:gettext"
 missing=""
 PATH="$PATH:/usr/sbin"
 # Debian keeps PostgreSQL's server off the PATH, a folder for each version.

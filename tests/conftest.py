@@ -12,6 +12,7 @@ from asgiref.sync import SyncToAsync, sync_to_async
 from django.conf import settings
 from django.db import connections
 from django.test import Client
+from django.utils import translation
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadScopeScheduling
@@ -87,6 +88,13 @@ def turn_of(item: pytest.Item) -> int:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if SERVER in os.environ:
         terminalreporter.write_line("On PostgreSQL: the tests that use the database. The others run on SQLite only.")
+
+
+@pytest.fixture(autouse=True)
+def _english_again() -> Iterator[None]:
+    """The thread of a test keeps the language of its last request."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

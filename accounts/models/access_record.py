@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Least
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models.membership import memberships
 from accounts.models.tenancy import Tenancy
@@ -38,33 +40,44 @@ class AccessRecord(models.Model):
     """A manager or superuser looked at readings of a tenancy; the looks of one hour are one record."""
 
     class Role(models.TextChoices):
-        MANAGER = "manager", "building manager"
-        ADMINISTRATOR = "administrator", "administrator of this site"
+        MANAGER = "manager", _("building manager")
+        ADMINISTRATOR = "administrator", _("administrator of this site")
 
     class What(models.TextChoices):
-        LIST = "list", "a list of readings"
-        READING = "reading", "one reading in detail"
-        REJECTED = "rejected", "messages of the meter that were refused"
-        ENERGY = "energy", "energy and cost by month"
-        NOW = "now", "the power of the moment"
+        LIST = "list", _("a list of readings")
+        READING = "reading", _("one reading in detail")
+        REJECTED = "rejected", _("messages of the meter that were refused")
+        ENERGY = "energy", _("energy and cost by month")
+        NOW = "now", _("the power of the moment")
 
-    tenancy = models.ForeignKey(Tenancy, on_delete=models.CASCADE, related_name="access_records")
-    viewer = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", help_text="Who looked."
+    tenancy = models.ForeignKey(
+        Tenancy, on_delete=models.CASCADE, related_name="access_records", verbose_name=_("tenancy")
     )
-    role = models.CharField(max_length=13, choices=Role)
-    what = models.CharField(max_length=8, choices=What)
-    hour = models.DateTimeField(help_text="The full hour, UTC, that the looks fall into.")
-    first_at = models.DateTimeField("first look")
-    last_at = models.DateTimeField("last look in that hour")
+    viewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("viewer"),
+        help_text=_("Who looked."),
+    )
+    role = models.CharField(_("role"), max_length=13, choices=Role)
+    what = models.CharField(_("what"), max_length=8, choices=What)
+    hour = models.DateTimeField(_("hour"), help_text=_("The full hour, UTC, that the looks fall into."))
+    first_at = models.DateTimeField(_("first look"))
+    last_at = models.DateTimeField(_("last look in that hour"))
 
     objects = AccessRecordQuerySet.as_manager()
 
     class Meta:
         ordering = ["-last_at", "-pk"]
+        verbose_name = _("access record")
+        verbose_name_plural = _("access records")
         constraints = [
             models.UniqueConstraint(fields=["tenancy", "viewer", "what", "hour"], name="access_record_once_an_hour")
         ]
 
     def __str__(self) -> str:
-        return f"{self.viewer or 'an account that was deleted'} saw {self.get_what_display()} of {self.tenancy}"
+        who = self.viewer or gettext("an account that was deleted")
+        words = {"who": who, "what": self.get_what_display(), "tenancy": self.tenancy}
+        return gettext("%(who)s saw %(what)s of %(tenancy)s") % words

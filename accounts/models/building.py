@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models.history import History
 from accounts.text import refuse_hidden_in
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from accounts.models.user import User
 
 DEFAULT_BUILDING = "building"
-NUMBER_TAKEN = "This building has an apartment with this number already."
+NUMBER_TAKEN = _("This building has an apartment with this number already.")
 
 # These names become levels of MQTT topics and logins at the broker, hence the narrow alphabet.
 topic_level = RegexValidator(
-    r"\A[A-Za-z0-9._-]{1,32}\Z", "Use at most 32 of: letters A to Z, digits, dot, underscore and hyphen."
+    r"\A[A-Za-z0-9._-]{1,32}\Z", _("Use at most 32 of: letters A to Z, digits, dot, underscore and hyphen.")
 )
 
 
@@ -29,7 +30,9 @@ def validate_timezone(name: str) -> None:
     """Raise ValidationError where there is no such IANA zone."""
     # Names such as "localtime" mean another zone on every machine.
     if name not in zoneinfo.available_timezones() or ("/" not in name and name != "UTC"):
-        raise ValidationError("%(name)s is not a time zone. Use a name such as Europe/Berlin.", params={"name": name})
+        raise ValidationError(
+            _("%(name)s is not a time zone. Use a name such as Europe/Berlin."), params={"name": name}
+        )
 
 
 class BuildingQuerySet(models.QuerySet["Building"]):
@@ -44,30 +47,38 @@ class Building(models.Model):
     """The outer tenant: its managers see it and no other."""
 
     slug = models.CharField(
+        _("name in topics"),
         max_length=32,
         unique=True,
         validators=[topic_level],
-        help_text="The building's name in MQTT topics: electricity/SLUG/floor/APARTMENT.",
+        help_text=_("The building's name in MQTT topics: electricity/SLUG/floor/APARTMENT."),
     )
-    name = models.CharField(max_length=100)
+    name = models.CharField(_("name"), max_length=100)
     timezone = models.CharField(
-        "time zone",
+        _("time zone"),
         max_length=64,
         default="UTC",
         validators=[validate_timezone],
-        help_text="IANA name, such as Europe/Berlin. Days begin at its midnight.",
+        help_text=_("IANA name, such as Europe/Berlin. Days begin at its midnight."),
     )
     currency = models.CharField(
-        max_length=3, default="EUR", validators=[RegexValidator(r"\A[A-Z]{3}\Z", "Three capital letters, such as EUR.")]
+        _("currency"),
+        max_length=3,
+        default="EUR",
+        validators=[RegexValidator(r"\A[A-Z]{3}\Z", _("Three capital letters, such as EUR."))],
     )
-    managers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="managed_buildings", blank=True)
-    is_demo = models.BooleanField("demo", default=False, editable=False)
+    managers = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, related_name="managed_buildings", blank=True, verbose_name=_("managers")
+    )
+    is_demo = models.BooleanField(_("demo"), default=False, editable=False)
 
     objects = BuildingQuerySet.as_manager()
     history = History(m2m_fields=["managers"])
 
     class Meta:
         ordering = ["slug"]
+        verbose_name = _("building")
+        verbose_name_plural = _("buildings")
 
     def __str__(self) -> str:
         return self.name
@@ -92,22 +103,29 @@ class Building(models.Model):
 class Apartment(models.Model):
     """A flat with a meter of its own."""
 
-    building = models.ForeignKey(Building, on_delete=models.PROTECT, related_name="apartments")
-    number = models.CharField(max_length=32, validators=[topic_level])
-    floor = models.CharField(max_length=32, validators=[topic_level])
+    building = models.ForeignKey(
+        Building, on_delete=models.PROTECT, related_name="apartments", verbose_name=_("building")
+    )
+    number = models.CharField(_("number"), max_length=32, validators=[topic_level])
+    floor = models.CharField(_("floor"), max_length=32, validators=[topic_level])
     area = models.DecimalField(
+        _("area"),
         max_digits=6,
         decimal_places=1,
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="m², to compare households by. Where one apartment of the building lacks it, none is compared by it.",
+        help_text=_(
+            "m², to compare households by. Where one apartment of the building lacks it, none is compared by it."
+        ),
     )
 
     history = History()
 
     class Meta:
         ordering = ["building", "number"]
+        verbose_name = _("apartment")
+        verbose_name_plural = _("apartments")
         constraints = [
             models.UniqueConstraint(
                 fields=["building", "number"],

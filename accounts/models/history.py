@@ -8,10 +8,11 @@ from typing import Any
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 from simple_history.models import HistoricalRecords
 from simple_history.utils import get_m2m_reverse_field_name
 
-BEGAN = "There already when this history began"
+BEGAN = gettext_noop("There already when this history began")
 
 
 class History(HistoricalRecords):

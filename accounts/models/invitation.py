@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models.history import History, record_change
 from accounts.models.tenancy import Tenancy
@@ -44,16 +46,28 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 class Invitation(models.Model):
     """A link that makes its first user a resident of one tenancy."""
 
-    tenancy = models.ForeignKey(Tenancy, on_delete=models.CASCADE, related_name="invitations")
-    token_hash = models.CharField(max_length=64, unique=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    tenancy = models.ForeignKey(
+        Tenancy, on_delete=models.CASCADE, related_name="invitations", verbose_name=_("tenancy")
     )
-    expires_at = models.DateTimeField(default=invitation_expiry)
-    used_at = models.DateTimeField(null=True, editable=False)
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("created by"),
+    )
+    expires_at = models.DateTimeField(_("expires at"), default=invitation_expiry)
+    used_at = models.DateTimeField(_("used at"), null=True, editable=False)
     used_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("used by"),
     )
 
     objects = InvitationQuerySet.as_manager()
@@ -61,14 +75,16 @@ class Invitation(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
 
     def __str__(self) -> str:
-        return f"Invitation to {self.tenancy.apartment}"
+        return gettext("Invitation to %(apartment)s") % {"apartment": self.tenancy.apartment}
 
     def clean(self) -> None:
         super().clean()
         if self.expires_at and not timezone.now() < self.expires_at < timezone.now() + LONGEST_INVITATION:
-            raise ValidationError({"expires_at": "Choose a time between now and a year from now."})
+            raise ValidationError({"expires_at": _("Choose a time between now and a year from now.")})
 
     def issue(self) -> str:
         """Save with a fresh token and return its link. The link cannot be had again later."""

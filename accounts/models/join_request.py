@@ -5,6 +5,8 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models.building import Apartment
 from accounts.models.tenancy import Tenancy, open_tenancy
@@ -15,21 +17,32 @@ class JoinRequest(models.Model):
     """Somebody registered for an apartment without an invitation; a manager decides."""
 
     class State(models.TextChoices):
-        WAITING = "waiting"
-        APPROVED = "approved"
-        REFUSED = "refused"
+        WAITING = "waiting", _("Waiting")
+        APPROVED = "approved", _("Approved")
+        REFUSED = "refused", _("Refused")
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="join_requests")
-    apartment = models.ForeignKey(Apartment, on_delete=models.CASCADE, related_name="join_requests")
-    created_at = models.DateTimeField(auto_now_add=True)
-    state = models.CharField(max_length=8, choices=State, default=State.WAITING, editable=False)
-    decided_at = models.DateTimeField(null=True, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="join_requests", verbose_name=_("account")
+    )
+    apartment = models.ForeignKey(
+        Apartment, on_delete=models.CASCADE, related_name="join_requests", verbose_name=_("apartment")
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.WAITING, editable=False)
+    decided_at = models.DateTimeField(_("decided at"), null=True, editable=False)
     decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("decided by"),
     )
 
     class Meta:
         ordering = ["-created_at"]
+        verbose_name = _("join request")
+        verbose_name_plural = _("join requests")
         constraints = [
             models.UniqueConstraint(
                 fields=["user", "apartment"], condition=Q(state="waiting"), name="join_request_waits_once"
@@ -37,7 +50,7 @@ class JoinRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user} for {self.apartment}"
+        return gettext("%(account)s for %(apartment)s") % {"account": self.user, "apartment": self.apartment}
 
     def join_household(self, manager: User) -> bool:
         """Approve into the tenancy that lasts today, or into a new one where the apartment is empty."""
@@ -59,7 +72,9 @@ class JoinRequest(models.Model):
                 return False
             tenancy = open_tenancy(self.apartment, self.apartment.building.today())
             if tenancy.residents.exists():
-                raise ValidationError("A household moved in today already. Do they belong to it? Then approve as such.")
+                raise ValidationError(
+                    _("A household moved in today already. Do they belong to it? Then approve as such.")
+                )
             tenancy.residents.add(self.user)
         return True
 

@@ -9,6 +9,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models.building import Apartment, Building
 from accounts.models.history import History
@@ -48,32 +51,38 @@ class TenancyQuerySet(models.QuerySet["Tenancy"]):
 class Tenancy(models.Model):
     """A household in an apartment, from local midnight of moved_in to local midnight of moved_out."""
 
-    apartment = models.ForeignKey(Apartment, on_delete=models.PROTECT, related_name="tenancies")
-    moved_in = models.DateField(validators=plausible_date)
+    apartment = models.ForeignKey(
+        Apartment, on_delete=models.PROTECT, related_name="tenancies", verbose_name=_("apartment")
+    )
+    moved_in = models.DateField(_("moved in"), validators=plausible_date)
     moved_out = models.DateField(
+        _("moved out"),
         null=True,
         blank=True,
         validators=plausible_date,
-        help_text="The first day on which the household no longer lives there.",
+        help_text=_("The first day on which the household no longer lives there."),
     )
-    residents = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="tenancies", blank=True)
+    residents = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, related_name="tenancies", blank=True, verbose_name=_("residents")
+    )
 
     objects = TenancyQuerySet.as_manager()
     history = History(m2m_fields=["residents"])
 
     class Meta:
         ordering = ["apartment", "-moved_in"]
-        verbose_name_plural = "tenancies"
+        verbose_name = _("tenancy")
+        verbose_name_plural = _("tenancies")
         constraints = [
             models.CheckConstraint(
                 condition=Q(moved_out__isnull=True) | Q(moved_out__gt=F("moved_in")),
                 name="tenancy_ends_after_it_begins",
-                violation_error_message="A tenancy must end after the day it begins.",
+                violation_error_message=_("A tenancy must end after the day it begins."),
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.apartment}, {self.moved_in} to {self.moved_out or 'today'}"
+        return gettext("%(apartment)s, %(begin)s to %(end)s") % ({"apartment": self.apartment} | self.dates)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         with transaction.atomic():
@@ -93,10 +102,14 @@ class Tenancy(models.Model):
             others = others.filter(moved_in__lt=self.moved_out)
         clash = others.filter(Q(moved_out__isnull=True) | Q(moved_out__gt=self.moved_in)).first()
         if clash:
-            raise ValidationError(
-                f"Apartment {self.apartment.number} has a tenancy from {clash.moved_in} to "
-                f"{clash.moved_out or 'today'} already. End that one first."
-            )
+            words = gettext("Apartment %(number)s has a tenancy from %(begin)s to %(end)s already. End that one first.")
+            raise ValidationError(words % ({"number": self.apartment.number} | clash.dates))
+
+    @property
+    def dates(self) -> dict[str, str]:
+        """`begin` and `end` in words; of one that lasts the end is today."""
+        end = date_format(self.moved_out, "SHORT_DATE_FORMAT") if self.moved_out else gettext("today")
+        return {"begin": date_format(self.moved_in, "SHORT_DATE_FORMAT"), "end": end}
 
     @property
     def has_ended(self) -> bool:

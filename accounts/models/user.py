@@ -9,6 +9,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models.building import Apartment
 from accounts.models.history import PersonHistory
@@ -37,19 +38,25 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who logs in: resident, manager of buildings, or superuser."""
 
-    email = models.EmailField(unique=True, error_messages={"unique": "This email address has an account already."})
-    is_active = models.BooleanField("active", default=True, help_text="Off: the account cannot log in.")
-    date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    email = models.EmailField(
+        _("email address"), unique=True, error_messages={"unique": _("This email address has an account already.")}
+    )
+    is_active = models.BooleanField(_("active"), default=True, help_text=_("Off: the account cannot log in."))
+    date_joined = models.DateTimeField(_("date joined"), default=timezone.now, editable=False)
     sessions_ended_at = models.DateTimeField(null=True, editable=False)
+    # Empty: as the browser asks for. No choices: a new language is no new migration.
+    language = models.CharField(max_length=16, blank=True, editable=False)
 
     objects = UserManager()
-    history = PersonHistory(excluded_fields=["password", "last_login", "date_joined", "sessions_ended_at"])
+    history = PersonHistory(excluded_fields=["password", "last_login", "date_joined", "sessions_ended_at", "language"])
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
         constraints = [models.UniqueConstraint(Lower("email"), name="user_email_any_case")]
 
     def __str__(self) -> str:

@@ -1,13 +1,16 @@
 """The page of one's own account."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import user_of
 from accounts.deletion import how_long_kept
+from accounts.forms import LanguageForm
 from accounts.models import Tenancy
 from accounts.sessions import end_other_sessions
 from accounts.two_factor import two_factor_of
@@ -17,9 +20,35 @@ from accounts.two_factor import two_factor_of
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
     """Who I am here, where I live, and everything I can change about it."""
+    return _page(request, LanguageForm(initial={"language": user_of(request).language}))
+
+
+def _page(request: HttpRequest, language_form: LanguageForm, status: int = 200) -> HttpResponse:
     user = user_of(request)
-    context = {"tenancies": Tenancy.objects.of(user), "two_factor": two_factor_of(user), "kept": how_long_kept()}
-    return render(request, "accounts/account.html", context)
+    context = {
+        "tenancies": Tenancy.objects.of(user),
+        "two_factor": two_factor_of(user),
+        "kept": how_long_kept(),
+        "language_form": language_form,
+    }
+    return render(request, "accounts/account.html", context, status=status)
+
+
+@require_POST
+@login_required
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """The language of this account's pages and mails; an empty one leaves it to the browser."""
+    form = LanguageForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form, status=400)
+    user = user_of(request)
+    user.language = form.cleaned_data["language"]
+    user.save(update_fields=["language"])
+    response = redirect("account")
+    if not user.language:
+        # What was chosen before logging in would speak for the browser.
+        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
+    return response
 
 
 @require_POST
@@ -27,5 +56,5 @@ def account(request: HttpRequest) -> HttpResponse:
 def log_out_everywhere(request: HttpRequest) -> HttpResponse:
     """End all sessions of this account but the one that asks."""
     end_other_sessions(request)
-    messages.success(request, "All other devices are logged out. You are still logged in here.")
+    messages.success(request, _("All other devices are logged out. You are still logged in here."))
     return redirect("account")

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.generic.edit import FormView
 
@@ -23,8 +24,8 @@ from accounts.forms import ConfirmForm, RegisterForm
 from accounts.models import Invitation, User
 from accounts.models.invitation import InvitationGone
 
-INVITATION_GONE = "This invitation was used already or has expired. Ask your building manager for a new one."
-LINK_GONE = (
+INVITATION_GONE = _("This invitation was used already or has expired. Ask your building manager for a new one.")
+LINK_GONE = _(
     "This link was used already or is too old. Try to log in. If that fails, register again with the same address: "
     "then a new link comes by mail."
 )
@@ -74,7 +75,7 @@ class RegisterView(allauth_views.SignupView):
 
 
 def _invitation_gone(request: HttpRequest) -> HttpResponse:
-    return render(request, "accounts/notice.html", {"title": "Invitation", "text": INVITATION_GONE}, status=410)
+    return render(request, "accounts/notice.html", {"title": _("Invitation"), "text": INVITATION_GONE}, status=410)
 
 
 @require_safe
@@ -93,7 +94,7 @@ class ConfirmView(FormView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         confirmation = EmailConfirmationHMAC.from_key(kwargs["key"])
         if confirmation is None:
-            return render(request, "accounts/notice.html", {"title": "Confirm", "text": LINK_GONE}, status=410)
+            return render(request, "accounts/notice.html", {"title": _("Confirm"), "text": LINK_GONE}, status=410)
         self.user: User = confirmation.email_address.user
         return super().dispatch(request, *args, **kwargs)
 
@@ -120,7 +121,8 @@ def accept_invitation(request: HttpRequest) -> HttpResponse:
     if invitation is None or not invitation.accept(user_of(request)):
         return _invitation_gone(request)
     request.session[SESSION_KEY] = invitation.tenancy.apartment_id
-    messages.success(request, f"Apartment {invitation.tenancy.apartment.number} now belongs to your account.")
+    number = invitation.tenancy.apartment.number
+    messages.success(request, _("Apartment %(number)s now belongs to your account.") % {"number": number})
     return redirect("dashboard")
 
 

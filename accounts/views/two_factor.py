@@ -18,6 +18,7 @@ from django import forms
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import PageForm
 from accounts.models import User
@@ -36,7 +37,7 @@ class OneTimeCodeForm(PageForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["code"] = forms.CharField(
-            label="Code", max_length=MOST_CHARACTERS, widget=forms.TextInput(attrs=CODE_ATTRIBUTES)
+            label=_("Code"), max_length=MOST_CHARACTERS, widget=forms.TextInput(attrs=CODE_ATTRIBUTES)
         )
 
     def clean_code(self) -> str:
@@ -59,7 +60,7 @@ class CodeForm(OneTimeCodeForm, base_forms.AuthenticateForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["code"].widget.attrs["autofocus"] = True
-        self.fields["code"].help_text = "From your authenticator app, or one of your recovery codes."
+        self.fields["code"].help_text = _("From your authenticator app, or one of your recovery codes.")
 
 
 class SetUpForm(OneTimeCodeForm, totp_forms.ActivateTOTPForm):

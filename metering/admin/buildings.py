@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.access import user_of
-from accounts.admin import BuildingAdmin
+from accounts.admin.buildings import BuildingAdmin
 from accounts.models import AccessRecord, Apartment, Building
 from accounts.trace import record_access_to_days
 from metering import figures

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
-from accounts.admin import ApartmentAdmin
+from accounts.admin.apartments import ApartmentAdmin
 from accounts.models import Apartment
 from accounts.traced_admin import TracedAdmin
 from metering.models import Meter, Reading

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
-from accounts.admin import UserAdmin
+from accounts.admin.users import UserAdmin
 from accounts.models import User
 from metering.erasure import delete_person
 

@@ -1,28 +1,43 @@
-// How figures and times are written; the server writes them the same way (metering/figures.py).
+// How figures and times are written, in the language of the page; the server writes them the same way
+// (metering/figures.py).
 const Riser = {
+  // The page's English is not the American one.
+  locale: document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang,
+
   figure(value) {
     if (value === null || value === undefined) return "–";
-    const text = value.toFixed(2);
-    return text.endsWith("0") ? text.slice(0, -1) : text;
+    return Riser.number(value, 1, 2);
   },
 
-  // "12 seconds ago"; what is newer than two seconds is "just now"
+  // With at least and at most so many decimals.
+  number(value, least, most = least) {
+    return value.toLocaleString(Riser.locale, { minimumFractionDigits: least, maximumFractionDigits: most, useGrouping: false });
+  },
+
+  // "12 seconds ago"; what is newer than two seconds is "now"
   ago(seconds) {
-    return seconds < 2 ? "just now" : `${Riser.duration(seconds)} ago`;
+    const words = new Intl.RelativeTimeFormat(Riser.locale, { numeric: seconds < 2 ? "auto" : "always" });
+    const [number, unit] = seconds < 2 ? [0, "second"] : Riser.largest(seconds);
+    return words.format(-number, unit);
   },
 
   // "12 seconds", "3 minutes", "2 hours", "5 days"
   duration(seconds) {
+    const [number, unit] = Riser.largest(seconds);
+    return number.toLocaleString(Riser.locale, { style: "unit", unit, unitDisplay: "long" });
+  },
+
+  // How many whole ones of the largest unit that fits.
+  largest(seconds) {
     const [size, unit] = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]].find(([s]) => seconds >= s) ?? [1, "second"];
-    const number = Math.floor(seconds / size);
-    return `${number} ${unit}${number === 1 ? "" : "s"}`;
+    return [Math.floor(seconds / size), unit];
   },
 
   time(date, zone) {
-    return date.toLocaleTimeString("en-GB", { timeZone: zone });
+    return date.toLocaleTimeString(Riser.locale, { timeZone: zone });
   },
 
   day(date, zone) {
-    return date.toLocaleDateString("en-GB", { timeZone: zone, day: "numeric", month: "short", year: "numeric" });
+    return date.toLocaleDateString(Riser.locale, { timeZone: zone, day: "numeric", month: "short", year: "numeric" });
   },
 };

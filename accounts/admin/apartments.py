@@ -1,0 +1,50 @@
+"""Apartments, and who lives there now."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.db.models import Prefetch
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Apartment, Tenancy
+from accounts.traced_admin import TracedAdmin
+
+
+def households_now() -> Prefetch:
+    """Apartments with `households`: the tenancies that last today, their residents at hand."""
+    return Prefetch("tenancies", Tenancy.objects.current().prefetch_related("residents"), to_attr="households")
+
+
+def describe_household(apartment: Any) -> str:
+    """Who lives there since when, for a list."""
+    return "; ".join(map(_describe, apartment.households)) or gettext("empty")
+
+
+def _describe(tenancy: Tenancy) -> str:
+    people = ", ".join(str(user) for user in tenancy.residents.all()) or gettext("nobody yet")
+    return gettext("%(people)s since %(begin)s") % {"people": people, "begin": tenancy.dates["begin"]}
+
+
+class ApartmentAdmin(TracedAdmin):
+    """Apartments and who lives there; metering registers it together with the apartment's meters."""
+
+    building_path = "building"
+    list_display = ("number", "floor", "building", "household", "area")
+    list_filter = (("building", admin.RelatedOnlyFieldListFilter), "floor")
+    search_fields = ("number", "floor", "building__name")
+    list_select_related = ("building",)
+    list_per_page = 100
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # Its meters, readings and tenancies belong to this building.
+        return ("building",) if obj else ()
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Apartment]:
+        return super().get_queryset(request).prefetch_related(households_now())
+
+    @admin.display(description=_("household"))
+    def household(self, apartment: Apartment) -> str:
+        return describe_household(apartment)

@@ -1,0 +1,43 @@
+"""Buildings."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Building
+from accounts.traced_admin import TracedAdmin
+
+
+class BuildingAdmin(TracedAdmin):
+    """A manager edits the building's name and time zone; only a superuser makes one or names managers.
+
+    Metering registers it together with the building's energy.
+    """
+
+    building_path = "pk"
+    list_display: tuple[str, ...] = ("name", "slug", "timezone", "currency", "apartment_count")
+    list_filter = ("timezone", "currency")
+    search_fields = ("name", "slug")
+    ordering = ("slug",)
+    filter_horizontal = ("managers",)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Building]:
+        buildings: models.QuerySet[Building] = super().get_queryset(request)
+        return buildings.annotate(apartment_count=models.Count("apartments"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if request.user.is_superuser else ("slug", "managers")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    @admin.display(description=_("apartments"), ordering="apartment_count")
+    def apartment_count(self, building: Any) -> int:
+        count: int = building.apartment_count
+        return count

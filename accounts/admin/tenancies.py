@@ -1,0 +1,58 @@
+"""Who lives or lived where."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Tenancy
+from accounts.traced_admin import TracedAdmin
+
+
+class LastingFilter(admin.SimpleListFilter):
+    """Tenancies that last, or those that ended."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("current", gettext("Lasting")), ("other", gettext("Ended or not begun"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() is None:
+            return queryset
+        current = Tenancy.objects.current()
+        return queryset.filter(pk__in=current) if self.value() == "current" else queryset.exclude(pk__in=current)
+
+
+@admin.register(Tenancy)
+class TenancyAdmin(TracedAdmin):
+    """Who lives or lived where, from when until when."""
+
+    building_path = "apartment__building"
+    list_display = ("apartment", "moved_in", "moved_out", "people")
+    list_filter = (LastingFilter, ("apartment__building", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("apartment__number", "residents__email")
+    list_select_related = ("apartment__building",)
+    filter_horizontal = ("residents",)
+    date_hierarchy = "moved_in"
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Tenancy]:
+        return super().get_queryset(request).prefetch_related("residents")
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        lived_in = Tenancy.history.model.residents.filter(history__id__in=[tenancy.pk for tenancy in objs])
+        homes = set(lived_in.values_list("history__id", flat=True))
+        if not homes:
+            return super().get_deleted_objects(objs, request)
+        # Who looked at their readings would be deleted with it.
+        advice = gettext("%(tenancy)s: fill in when they moved out instead")
+        kept = [advice % {"tenancy": tenancy} for tenancy in objs if tenancy.pk in homes]
+        return [], {}, set(), kept
+
+    @admin.display(description=_("residents"))
+    def people(self, tenancy: Tenancy) -> str:
+        return ", ".join(str(user) for user in tenancy.residents.all())
