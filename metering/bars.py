@@ -63,8 +63,7 @@ class Bars:
 
 
 def _rectangles(bar: Bar, *, is_beside: bool) -> str:
-    price = f", {figures.costs(bar.usage.costs)}" if bar.usage.costs else ""
-    words = f"{bar.label}: {figures.kilowatt_hours(bar.usage.energy)} kWh{price}"
+    words = f"{bar.label}: {figures.energy_and_costs(bar.usage)}"
     if bar.before:
         words = _("{figures}; a year before {energy} kWh").format(
             figures=words, energy=figures.kilowatt_hours(bar.before.energy)

@@ -7,7 +7,8 @@ from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from metering.usage import Cost
+from metering.overview import Projection
+from metering.usage import Cost, Usage
 
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
 CENT = Decimal("0.01")
@@ -57,6 +58,12 @@ def amount(value: Decimal, currency: str) -> str:
 def costs(found: Sequence[Cost]) -> str:
     """What it costs in all, with tax; empty where nothing has a price."""
     return " + ".join(amount(cost.total, cost.currency) for cost in found)
+
+
+def energy_and_costs(found: Usage | Projection) -> str:
+    """Such as 24.6 kWh, €12.30; without money where nothing has a price."""
+    energy = f"{kilowatt_hours(found.energy)} kWh"
+    return f"{energy}, {costs(found.costs)}" if found.costs else energy
 
 
 def per_cent(share: float | None) -> str:

@@ -16,6 +16,7 @@ for make in (
     figures.kilowatt_hours,
     figures.whole_watts,
     figures.costs,
+    figures.energy_and_costs,
     figures.per_cent,
     figures.count,
     figures.duration,
