@@ -119,11 +119,12 @@ def _name(home: Tenancy, *, several: bool) -> str:
 
 def _meters(residence: Residence, meters: list[Meter], kept: dict[str, str]) -> list[Option]:
     home = {CHOICE: str(residence.apartment)} if CHOICE in QueryDict(residence.query) else {}
+    zone = residence.building.zone
     everything = Option(_("All meters"), "", urlencode(home | kept, safe="/"), residence.meter is None)
     return [everything] + [
         Option(
             meter.serial or _("No. {number}").format(number=meter.pk),
-            date_format(meter.removed_at.astimezone(residence.building.zone), "DATE_FORMAT") if meter.removed_at else "",
+            date_format(meter.removed_at.astimezone(zone), "DATE_FORMAT") if meter.removed_at else "",
             urlencode(home | {METER: str(meter.pk)} | kept, safe="/"),
             meter.pk == residence.meter,
         )
