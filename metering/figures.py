@@ -99,7 +99,7 @@ def more_energy(energy: int) -> str:
 
 def more_money(value: Decimal, currency: str) -> str:
     """A difference in money with its sign, such as +€1.20."""
-    return f"{_sign(value)}{amount(abs(value), currency)}"
+    return f"{_sign(value.quantize(CENT, ROUND_HALF_UP))}{amount(abs(value), currency)}"
 
 
 def more_per_cent(share: float) -> str:

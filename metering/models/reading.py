@@ -6,6 +6,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.access import Residence, Span
@@ -106,7 +107,8 @@ class Reading(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id} at {self.taken_at:%Y-%m-%d %H:%M:%S} UTC: {self.power:.0f} W"
+        words = {"meter": self.meter_id, "moment": f"{self.taken_at:%Y-%m-%d %H:%M:%S}", "power": f"{self.power:.0f}"}
+        return gettext("%(meter)s at %(moment)s UTC: %(power)s W") % words
 
     def save_for(self, user: User, note: str, now: dt.datetime) -> None:
         """Keep this reading for a resident. Saving it again with a note replaces the note and whose it is."""
