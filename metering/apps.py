@@ -3,6 +3,7 @@ from importlib import import_module
 from django.apps import AppConfig
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.utils.translation import gettext_lazy as _
 
 
 def keep_plans_plain(connection: BaseDatabaseWrapper, **_: object) -> None:
@@ -16,7 +17,7 @@ class MeteringConfig(AppConfig):
     """What was measured."""
 
     name = "metering"
-    verbose_name = "Meters and readings"
+    verbose_name = _("Meters and readings")
 
     def ready(self) -> None:
         import_module("metering.checks")

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from html import escape
 from urllib.parse import urlencode
 
+from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Building
 from metering import figures
@@ -17,7 +19,13 @@ HEIGHT = 100
 PITCH = 10
 """From one bar to the next; a bar takes most of it."""
 GAP = 1.5
-FORMATS = {By.HOUR: "%-d %b, %H:%M", By.DAY: "%a %-d %b", By.WEEK: "%-d %b %Y", By.MONTH: "%b %Y", By.YEAR: "%Y"}
+FORMATS = {
+    By.HOUR: gettext_lazy("j M, H:i"),
+    By.DAY: gettext_lazy("D j M"),
+    By.WEEK: gettext_lazy("j M Y"),
+    By.MONTH: gettext_lazy("M Y"),
+    By.YEAR: "Y",
+}
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,7 @@ class Bars:
 
 
 def _rectangles(bar: Bar, *, is_beside: bool) -> str:
-    price = f", {figures.costs(bar.usage.costs)}" if bar.usage.costs else ""
-    words = f"{bar.label}: {figures.kilowatt_hours(bar.usage.energy)} kWh{price}"
+    words = f"{bar.label}: {figures.energy_and_costs(bar.usage)}"
     if bar.before:
         words = _("{figures}; a year before {energy} kWh").format(
             figures=words, energy=figures.kilowatt_hours(bar.before.energy)
@@ -94,7 +101,7 @@ def _bar(number: int, usage: Usage, building: Building, by: By, top: int, kept: 
     begin = usage.period.begin.astimezone(building.zone)
     last = (usage.period.end.astimezone(building.zone) - DAY / 86_400_000).date()
     query = urlencode({"since": begin.date().isoformat(), "until": last.isoformat()} | kept, safe="/")
-    label = begin.strftime(FORMATS[by])
+    label = date_format(begin, str(FORMATS[by]))
     return Bar(usage, label, number * PITCH, _height(usage, top), "" if by == By.HOUR else query)
 
 

@@ -104,7 +104,7 @@ def _apartments(residence: Residence, kept: dict[str, str]) -> list[Option]:
     return [
         Option(
             _name(home, several=several),
-            date_format(home.moved_out, "j M Y") if home.moved_out and home.has_ended else "",
+            date_format(home.moved_out, "DATE_FORMAT") if home.moved_out and home.has_ended else "",
             urlencode({CHOICE: str(home.apartment)} | kept, safe="/"),
             home.apartment_id == residence.apartment.pk,
         )
@@ -119,11 +119,12 @@ def _name(home: Tenancy, *, several: bool) -> str:
 
 def _meters(residence: Residence, meters: list[Meter], kept: dict[str, str]) -> list[Option]:
     home = {CHOICE: str(residence.apartment)} if CHOICE in QueryDict(residence.query) else {}
+    zone = residence.building.zone
     everything = Option(_("All meters"), "", urlencode(home | kept, safe="/"), residence.meter is None)
     return [everything] + [
         Option(
             meter.serial or _("No. {number}").format(number=meter.pk),
-            date_format(meter.removed_at.astimezone(residence.building.zone), "j M Y") if meter.removed_at else "",
+            date_format(meter.removed_at.astimezone(zone), "DATE_FORMAT") if meter.removed_at else "",
             urlencode(home | {METER: str(meter.pk)} | kept, safe="/"),
             meter.pk == residence.meter,
         )

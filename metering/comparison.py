@@ -7,6 +7,7 @@ from statistics import median
 from typing import NamedTuple
 
 from django.core.cache import cache
+from django.utils.translation import gettext as _
 
 from accounts.access import Residence
 from accounts.models import Building, Tenancy
@@ -59,13 +60,14 @@ def compare(residence: Residence, today: dt.date) -> Comparison:
     households = [household for household in _households(residence.building, first, today) if household.known >= KNOWN]
     own = next((h for h in households if h.apartment == residence.apartment.pk), None)
     if own is None or residence.tenancy.moved_in > first or residence.has_ended:
-        return span(reason="it needs readings of yours from nearly all of that time")
+        return span(reason=_("it needs readings of yours from nearly all of that time"))
     others = [household for household in households if household is not own]
     if len(others) < FEWEST_OTHERS:
-        return span(reason=f"it needs {FEWEST_OTHERS} other households with readings from all that time")
+        reason = _("it needs %(number)d other households with readings from all that time")
+        return span(reason=reason % {"number": FEWEST_OTHERS})
     total = sum(household.energy for household in others)
     if total == 0 or max(household.energy for household in others) > LARGEST_SHARE * total:
-        return span(reason="one household uses so much of it all that the figure would tell of that one")
+        return span(reason=_("one household uses so much of it all that the figure would tell of that one"))
     per_area = all(household.area for household in households)
     figures = [_figure(household, per_area) for household in others]
     return span(own=_figure(own, per_area), others=median(figures), number=len(others), per_area=per_area)

@@ -1,18 +1,41 @@
-"""Figures as people read them."""
+"""Figures as people read them, in the language of the page."""
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
-from metering.usage import Cost
+from django.utils.formats import get_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from metering.overview import Projection
+from metering.usage import Cost, Usage
 
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
 CENT = Decimal("0.01")
-UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def number(value: float | Decimal, decimals: int = 0, *, grouped: bool = False) -> str:
+    """Rounded to so many decimals; with thousands apart where that is asked for."""
+    text = f"{value:,.{decimals}f}" if grouped else f"{value:.{decimals}f}"
+    point, thousands = get_format("DECIMAL_SEPARATOR"), get_format("THOUSAND_SEPARATOR")
+    return text if point == "." else text.translate({ord("."): point, ord(","): thousands})
+
+
+def count(value: int) -> str:
+    """How many, with thousands apart."""
+    return number(value, grouped=True)
+
+
+def plain(value: Decimal) -> str:
+    """Without zeros at the end, such as 0.3125 and 19."""
+    exact = value.normalize()
+    return number(exact, max(0, -int(exact.as_tuple().exponent)))
 
 
 def figure(value: float | None) -> str:
     """At least one and at most two decimals, such as 220.5 and 507.15; a dash where there is no value."""
-    return "–" if value is None else f"{value:.2f}".removesuffix("0")
+    return "–" if value is None else number(value, 2).removesuffix("0")
 
 
 def kilowatt_hours(energy: int | None) -> str:
@@ -21,18 +44,26 @@ def kilowatt_hours(energy: int | None) -> str:
         return "–"
     value = energy / 1_000_000
     decimals = 2 if abs(value) < 9.995 else 1 if abs(value) < 999.95 else 0
-    return f"{value:,.{decimals}f}"
+    return number(value, decimals, grouped=True)
 
 
 def amount(value: Decimal, currency: str) -> str:
     """Money to the cent, such as €12.30 and 12.30 CHF."""
-    text = f"{value.quantize(CENT, ROUND_HALF_UP):,}"
-    return f"{SYMBOLS[currency]}{text}" if currency in SYMBOLS else f"{text} {currency}"
+    words = {"amount": number(value.quantize(CENT, ROUND_HALF_UP), 2, grouped=True), "currency": currency}
+    if currency not in SYMBOLS:
+        return _("%(amount)s %(currency)s") % words
+    return pgettext("with a symbol", "%(currency)s%(amount)s") % (words | {"currency": SYMBOLS[currency]})
 
 
 def costs(found: Sequence[Cost]) -> str:
     """What it costs in all, with tax; empty where nothing has a price."""
     return " + ".join(amount(cost.total, cost.currency) for cost in found)
+
+
+def energy_and_costs(found: Usage | Projection) -> str:
+    """Such as 24.6 kWh, €12.30; without money where nothing has a price."""
+    energy = f"{kilowatt_hours(found.energy)} kWh"
+    return f"{energy}, {costs(found.costs)}" if found.costs else energy
 
 
 def per_cent(share: float | None) -> str:
@@ -44,14 +75,21 @@ def whole_watts(value: float | None) -> str:
     """Power such as 85 W and 1.2 kW; a dash for None."""
     if value is None:
         return "–"
-    return f"{value / 1000:.1f} kW" if abs(value) >= 999.5 else f"{value:.0f} W"
+    return f"{number(value / 1000, 1)} kW" if abs(value) >= 999.5 else f"{number(value)} W"
 
 
 def duration(seconds: float) -> str:
     """In the largest unit that fits, such as 12 seconds, 3 minutes, 2 hours and 5 days."""
-    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), UNITS[-1])
-    number = int(seconds // size)
-    return f"{number} {unit}{'' if number == 1 else 's'}"
+    if seconds >= DAY:
+        days = int(seconds // DAY)
+        return ngettext("%(days)d day", "%(days)d days", days) % {"days": days}
+    if seconds >= HOUR:
+        hours = int(seconds // HOUR)
+        return ngettext("%(hours)d hour", "%(hours)d hours", hours) % {"hours": hours}
+    if seconds >= MINUTE:
+        minutes = int(seconds // MINUTE)
+        return ngettext("%(minutes)d minute", "%(minutes)d minutes", minutes) % {"minutes": minutes}
+    return ngettext("%(seconds)d second", "%(seconds)d seconds", int(seconds)) % {"seconds": int(seconds)}
 
 
 def more_energy(energy: int) -> str:
@@ -68,7 +106,7 @@ def more_money(value: Decimal, currency: str) -> str:
 def more_per_cent(share: float) -> str:
     """A difference as whole per cent with its sign, such as +12 %."""
     number = round(100 * share)
-    return f"{_sign(number)}{abs(number):,} %"
+    return f"{_sign(number)}{count(abs(number))} %"
 
 
 def _sign(value: float | Decimal) -> str:

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import NamedTuple
 
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from metering.periods import DAY, By, next_begin
 
@@ -46,10 +47,11 @@ class Stretch(NamedTuple):
         if self.kind == By.YEAR:
             return str(self.first.year)
         if self.kind == By.MONTH:
-            return date_format(self.first, "F Y")
+            return date_format(self.first, _("F Y"))
         if self.kind == By.DAY:
-            return date_format(self.first, "l j F Y")
-        return f"{date_format(self.first, self._begin_format)} to {date_format(self.last, 'j F Y')}"
+            return date_format(self.first, _("l j F Y"))
+        ends = {"first": date_format(self.first, self._begin_format), "last": date_format(self.last, _("j F Y"))}
+        return _("%(first)s to %(last)s") % ends
 
     @property
     def _length(self) -> dt.timedelta:
@@ -58,8 +60,8 @@ class Stretch(NamedTuple):
     @property
     def _begin_format(self) -> str:
         if self.first.year != self.last.year:
-            return "j F Y"
-        return "j F" if self.first.month != self.last.month else "j"
+            return _("j F Y")
+        return _("j F") if self.first.month != self.last.month else _("j")
 
 
 def around(by: By, date: dt.date) -> Stretch:

@@ -6,15 +6,22 @@ A set is a whole number of 672 bits: bit 0 is Monday 00:00 to 00:15 of local tim
 import datetime as dt
 import re
 
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-FULL_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+from django.utils.dates import WEEKDAYS_ABBR
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+NAMES = (
+    ("monday", "montag"), ("tuesday", "dienstag"), ("wednesday", "mittwoch"), ("thursday", "donnerstag"),
+    ("friday", "freitag"), ("saturday", "samstag"), ("sunday", "sonntag"),
+)  # fmt: skip
+"""In all languages at once: what one person wrote, another one's page must understand. Two letters tell them apart."""
 A_DAY = 96
 A_WEEK = 7 * A_DAY
 ALL_WEEK = (1 << A_WEEK) - 1
-EXAMPLE = "Mon-Fri 06:00-22:00, Sat 07:00-13:00"
+EXAMPLE = gettext_lazy("Mon-Fri 06:00-22:00, Sat 07:00-13:00")
 
 _PART = re.compile(
-    r"(?:(?P<first>[a-z]{3,9})(?:\s*[-–]\s*(?P<last>[a-z]{3,9}))?\s+)?"
+    r"(?:(?P<first>[a-z]{2,10})(?:\s*[-–]\s*(?P<last>[a-z]{2,10}))?\s+)?"
     r"(?P<begins>\d{1,2}:\d{2})\s*[-–]\s*(?P<ends>\d{1,2}:\d{2})",
     re.IGNORECASE,
 )
@@ -29,7 +36,7 @@ def parse_hours(text: str) -> int:
     for part in re.split(r"[,;\n]", text):
         window = _parse_window(part.strip())
         if window & found:
-            raise ValueError(f"{describe(window & found)} is in it twice.")
+            raise ValueError(_("%(hours)s is in it twice.") % {"hours": describe(window & found)})
         found |= window
     return found
 
@@ -37,12 +44,13 @@ def parse_hours(text: str) -> int:
 def _parse_window(part: str) -> int:
     match = _PART.fullmatch(part)
     if match is None:
-        raise ValueError(f"“{part}” is not understood. Write hours such as {EXAMPLE}.")
+        words = {"part": part, "example": EXAMPLE}
+        raise ValueError(_("“%(part)s” is not understood. Write hours such as %(example)s.") % words)
     first = _day(match["first"] or "Mon")
     last = _day(match["last"] or match["first"] or "Sun")
     begins, ends = _quarter(match["begins"]), _quarter(match["ends"])
     if begins in {A_DAY, ends}:
-        raise ValueError(f"“{part}” has no length. The whole day is 00:00-24:00.")
+        raise ValueError(_("“%(part)s” has no length. The whole day is 00:00-24:00.") % {"part": part})
     # A window over midnight belongs to the days on which it begins.
     length = (ends - begins) % A_DAY or A_DAY
     window = 0
@@ -58,17 +66,18 @@ def _turned(slots: int, by: int) -> int:
 
 
 def _day(name: str) -> int:
-    for number, full in enumerate(FULL_NAMES):
-        if full.lower().startswith(name.lower()):
+    for number, names in enumerate(NAMES):
+        if any(full.startswith(name.lower()) for full in names):
             return number
-    raise ValueError(f"“{name}” is not a day. Days are {', '.join(DAYS)}.")
+    words = {"name": name, "days": ", ".join(map(str, WEEKDAYS_ABBR.values()))}
+    raise ValueError(_("“%(name)s” is not a day. Days are %(days)s.") % words)
 
 
 def _quarter(clock: str) -> int:
     hours, minutes = (int(part) for part in clock.split(":"))
     quarter, rest = divmod(hours * 60 + minutes, 15)
     if rest or minutes > 59 or quarter > A_DAY:
-        raise ValueError(f"“{clock}” is not a quarter hour of a day: 00:00, 00:15, … 24:00.")
+        raise ValueError(_("“%(clock)s” is not a quarter hour of a day: 00:00, 00:15, … 24:00.") % {"clock": clock})
     return quarter
 
 
@@ -80,7 +89,8 @@ def describe(slots: int) -> str:
     for number in range(7):
         if number < 6 and days[number + 1] == days[first]:
             continue
-        names = DAYS[first] if first == number else f"{DAYS[first]}-{DAYS[number]}"
+        last = WEEKDAYS_ABBR[number]
+        names = last if first == number else f"{WEEKDAYS_ABBR[first]}-{last}"
         parts += [f"{names} {window}" for window in _windows(days[first])]
         first = number + 1
     return ", ".join(parts)

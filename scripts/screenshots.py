@@ -1,7 +1,7 @@
 """Renders every page of the demo in Chromium, to be looked at: `make screenshots`, then open screenshots/.
 
-Each page at 390 and 1280 pixels, light and dark. It says which page is wider than its screen, and what a page's
-console complains of. Arguments, if any, are the names of the pages to render.
+Each page in every language, at 390 and 1280 pixels, light and dark. It says which page is wider than its screen, and
+what a page's console complains of. Arguments, if any, are the names of the pages to render.
 """
 
 import os
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -46,7 +47,16 @@ MANAGER = {
     "admin-tariff": "/admin/metering/tariff/1/change/",
 }
 WHO = {"": PUBLIC, "resident101@example.org": RESIDENT, "manager@example.org": MANAGER}
+LANGUAGES = ("de", "en")
 TALLEST = 2400
+
+
+class Look(NamedTuple):
+    """How a page is rendered; the width in pixels."""
+
+    language: str
+    width: int
+    scheme: str
 
 
 def main(names: Sequence[str]) -> None:
@@ -85,15 +95,18 @@ def _render_all(site: str, names: Sequence[str]) -> None:
         program = find("chromium-headless-shell", "chromium-headless-shell")
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=program, args=sandbox)
-        for (who, pages), width, scheme in product(WHO.items(), (390, 1280), ("light", "dark")):
+        looks = product(LANGUAGES, (390, 1280), ("light", "dark"))
+        for (who, pages), look in product(WHO.items(), (Look(*look) for look in looks)):
             wanted = {name: path for name, path in pages.items() if not names or name in names}
             if wanted:
-                _render(browser, site, who, wanted, width, scheme)
+                _render(browser, site, who, wanted, look)
         browser.close()
 
 
-def _render(browser: Browser, site: str, who: str, pages: dict[str, str], width: int, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
+def _render(browser: Browser, site: str, who: str, pages: dict[str, str], look: Look) -> None:
+    language, width, scheme = look
+    size = {"width": width, "height": 844}
+    context = browser.new_context(viewport=size, color_scheme=scheme, locale=language)  # type: ignore[arg-type]
     page = context.new_page()
     page.on("console", lambda said: print(f"{page.url}: {said.text}") if said.type == "error" else None)
     if who:
@@ -105,17 +118,17 @@ def _render(browser: Browser, site: str, who: str, pages: dict[str, str], width:
         page.wait_for_timeout(1500)
         height, wide = page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]")
         if wide > width:
-            print(f"{name} at {width}: {wide - width} pixels too wide")
+            print(f"{name} in {language} at {width}: {wide - width} pixels too wide")
         clip = {"x": 0, "y": 0, "width": width, "height": min(height, TALLEST)}
-        page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png", full_page=True, clip=clip)  # type: ignore[arg-type]
+        page.screenshot(path=FOLDER / f"{name}-{language}-{width}-{scheme}.png", full_page=True, clip=clip)  # type: ignore[arg-type]
     context.close()
 
 
 def _log_in(page: Page, site: str, who: str) -> None:
     page.goto(f"{site}/login")
-    page.get_by_label("Email").fill(who)
-    page.get_by_label("Password").fill("riser-demo")
-    page.get_by_role("button", name="Log in").click()
+    page.fill("[name=email]", who)
+    page.fill("[name=password]", "riser-demo")
+    page.click("main button[type=submit]:not([name=language])")
     page.wait_for_load_state("load")
 
 

@@ -14,8 +14,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.access import user_of
 from accounts.admin.buildings import BuildingAdmin
@@ -71,7 +74,7 @@ class Span:
         return f"year={self.first.year}{month}"
 
     def __str__(self) -> str:
-        return self.first.strftime("%B %Y" if self.by == By.MONTH else "%Y")
+        return date_format(self.first, _("F Y") if self.by == By.MONTH else "Y")
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def _cell(css: str, title: str, text: str) -> str:
 def _energy_cell(usage: Usage) -> tuple[str, str, str]:
     if usage.is_unknown or not usage.expected:
         return "number", "", "–" if usage.expected else ""
-    title = "" if usage.is_complete else f"{figures.per_cent(usage.known)} measured"
+    title = "" if usage.is_complete else _("%(share)s measured") % {"share": figures.per_cent(usage.known)}
     return _css(usage), title, figures.kilowatt_hours(usage.energy)
 
 
@@ -138,9 +141,9 @@ class BuildingWithEnergyAdmin(BuildingAdmin):
         summed = obj is not None and has_totals(obj)
         return (*fields, "timezone") if summed else fields
 
-    @admin.display(description="energy")
+    @admin.display(description=gettext_lazy("energy"))
     def energy_link(self, building: Building) -> str:
-        return format_html('<a href="{}">Energy</a>', reverse("admin:building_energy", args=[building.pk]))
+        return format_html('<a href="{}">{}</a>', reverse("admin:building_energy", args=[building.pk]), _("Energy"))
 
     def picture_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The picture of a building by itself, with which an open index brings its own up to date."""
@@ -166,7 +169,7 @@ class BuildingWithEnergyAdmin(BuildingAdmin):
         columns = zip(*(row.months for row in rows), strict=True) if by_month else ()
         months = [_energy_of_all(usages) for usages in columns]
         context = self.admin_site.each_context(request) | {
-            "title": f"Energy of {building}",
+            "title": _("Energy of %(building)s") % {"building": building},
             "subtitle": None,
             "opts": self.opts,
             "building": building,

@@ -7,38 +7,69 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.scoped_admin import ReadOnlyAdmin
+from metering.figures import count, number
 from metering.models import ListenerState
 from metering.storage import measure_storage
 
+REASONS = {
+    "contradiction": gettext_lazy("contradiction"),
+    "empty": gettext_lazy("empty"),
+    "implausible": gettext_lazy("implausible"),
+    "missing": gettext_lazy("a field is missing"),
+    "negative": gettext_lazy("below zero"),
+    "no_meter": gettext_lazy("no meter installed then"),
+    "not_a_number": gettext_lazy("not a number"),
+    "not_json": gettext_lazy("not JSON"),
+    "not_object": gettext_lazy("not an object"),
+    "not_utf8": gettext_lazy("not UTF-8"),
+    "out_of_range": gettext_lazy("out of range"),
+    "timestamp": gettext_lazy("wrong timestamp"),
+    "too_deep": gettext_lazy("nested too deeply"),
+    "too_large": gettext_lazy("too large"),
+    "unknown_apartment": gettext_lazy("unknown apartment"),
+    "unknown_building": gettext_lazy("unknown building"),
+    "unknown_decoder": gettext_lazy("unknown decoder"),
+    "unknown_topic": gettext_lazy("unknown topic"),
+    "wrong_type": gettext_lazy("wrong type"),
+}
+"""What decoders and the listener call them, in words."""
 
-def counted(name: str) -> Callable[[Any, ListenerState], str]:
+
+def counted(name: str, title: Any) -> Callable[[Any, ListenerState], str]:
     """A column for one of a listener's counters, with thousands apart."""
 
-    @admin.display(description=name, ordering=name)
-    def count(_: Any, listener: ListenerState) -> str:
-        return f"{getattr(listener, name):,}"
+    @admin.display(description=title, ordering=name)
+    def counter(_: Any, listener: ListenerState) -> str:
+        return count(getattr(listener, name))
 
-    return count
+    return counter
 
 
 @admin.register(ListenerState)
 class ListenerStateAdmin(ReadOnlyAdmin):
     """Are the listeners well? Every manager may know."""
 
-    received_count, stored_count = counted("received"), counted("stored")
-    duplicates_count, ignored_count = counted("duplicates"), counted("ignored")
-    rejected_count, batches_count = counted("rejected"), counted("batches")
+    received_count = counted("received", pgettext_lazy("messages", "received"))
+    stored_count = counted("stored", pgettext_lazy("messages", "stored"))
+    duplicates_count = counted("duplicates", pgettext_lazy("messages", "duplicates"))
+    ignored_count = counted("ignored", pgettext_lazy("messages", "ignored"))
+    rejected_count = counted("rejected", pgettext_lazy("messages", "rejected"))
+    batches_count = counted("batches", gettext_lazy("batches"))
     list_display = ("name", "up", "broker", "heartbeat_at", "stored_count", "rejected_count")
     fieldsets = [
         (None, {"fields": ("name", "up", "broker", "broker_changed_at", "heartbeat_at", "started_at", "stopped_at")}),
-        ("Messages", {
+        (gettext_lazy("Messages"), {
             "fields": ("received_count", "stored_count", "duplicates_count", "ignored_count", "rejected_count",
                        "reasons"),
-            "description": "Duplicates: sent again by the broker. Ignored: retained messages without a time.",
+            "description": gettext_lazy(
+                "Duplicates: sent again by the broker. Ignored: retained messages without a time."
+            ),
         }),
-        ("Storing", {"fields": ("unstored", "batches_count", "batch_size", "waited", "time_in_database",
+        (gettext_lazy("Storing"), {"fields": ("unstored", "batches_count", "batch_size", "waited", "time_in_database",
                                 "database_size")}),
     ]  # fmt: skip
     readonly_fields = (
@@ -50,36 +81,41 @@ class ListenerStateAdmin(ReadOnlyAdmin):
     def in_scope(self, request: HttpRequest, rows: models.QuerySet[ListenerState]) -> models.QuerySet[ListenerState]:
         return rows
 
-    @admin.display(description="oldest message not stored yet")
+    @admin.display(description=gettext_lazy("oldest message not stored yet"))
     def unstored(self, listener: ListenerState) -> str:
         seconds = listener.unstored_seconds
-        return f"may be {seconds:,.0f} s old" if seconds else "none has waited for long"
+        if not seconds:
+            return _("none has waited for long")
+        return _("may be %(seconds)s s old") % {"seconds": number(seconds, grouped=True)}
 
-    @admin.display(description="rejected, by reason")
+    @admin.display(description=gettext_lazy("rejected, by reason"))
     def reasons(self, listener: ListenerState) -> str:
         found = sorted(listener.rejected_by_reason.items(), key=lambda item: -item[1])
-        return ", ".join(f"{reason.replace('_', ' ')}: {number:,}" for reason, number in found) or "none"
+        return ", ".join(f"{REASONS.get(reason, reason)}: {count(times)}" for reason, times in found) or _("none")
 
-    @admin.display(description="oldest message of that batch had waited")
+    @admin.display(description=gettext_lazy("oldest message of that batch had waited"))
     def waited(self, listener: ListenerState) -> str:
-        return f"{listener.batch_wait:.2f} s"
+        return f"{number(listener.batch_wait, 2)} s"
 
-    @admin.display(description="time in the database per batch")
+    @admin.display(description=gettext_lazy("time in the database per batch"))
     def time_in_database(self, listener: ListenerState) -> str:
-        return f"{1000 * listener.commit_seconds / max(1, listener.batches):.1f} ms on average"
+        mean = 1000 * listener.commit_seconds / max(1, listener.batches)
+        return _("%(milliseconds)s ms on average") % {"milliseconds": number(mean, 1)}
 
-    @admin.display(description="size of the database")
+    @admin.display(description=gettext_lazy("size of the database"))
     def database_size(self, listener: ListenerState) -> str:
         storage = measure_storage()
         size = filesizeformat(storage.database)
-        return size if storage.wal is None else f"{size}, and {filesizeformat(storage.wal)} of write-ahead log"
+        if storage.wal is None:
+            return size
+        return _("%(size)s, and %(log)s of write-ahead log") % {"size": size, "log": filesizeformat(storage.wal)}
 
-    @admin.display(boolean=True, description="broker connected")
+    @admin.display(boolean=True, description=gettext_lazy("broker connected"))
     def broker(self, listener: ListenerState) -> bool:
         # Who is down does not know.
         return listener.is_up and listener.broker_connected
 
-    @admin.display(boolean=True)
+    @admin.display(boolean=True, description=pgettext_lazy("listener", "up"))
     def up(self, listener: ListenerState) -> bool:
         return listener.is_up
 

@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.admin.apartments import ApartmentAdmin
 from accounts.models import Apartment
@@ -49,11 +51,11 @@ class ApartmentWithMetersAdmin(ApartmentAdmin):
 class InstalledFilter(admin.SimpleListFilter):
     """Meters on the wall, or those taken off."""
 
-    title = "state"
+    title = gettext_lazy("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("installed", "Installed"), ("removed", "Removed")]
+        return [("installed", _("Installed")), ("removed", _("Removed"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() is None:
@@ -81,21 +83,21 @@ class MeterAdmin(TracedAdmin):
         meters: models.QuerySet[Meter] = super().get_queryset(request)
         return meters.annotate(newest=models.Subquery(newest))
 
-    @admin.display(description="apartment", ordering="apartment__number")
+    @admin.display(description=gettext_lazy("apartment"), ordering="apartment__number")
     def place(self, meter: Meter) -> str:
-        return str(meter.apartment or f"{meter.building.slug} (building)")
+        return meter.place
 
-    @admin.display(description="topic")
+    @admin.display(description=gettext_lazy("topic"))
     def publishes_to(self, meter: Meter) -> str:
         return meter.publishes_to
 
-    @admin.display(description="installed at", ordering="installed_at")
+    @admin.display(description=gettext_lazy("installed at"), ordering="installed_at")
     def installed(self, meter: Meter) -> Any:
         # Meters that came with their apartment have no date of their own.
-        return meter.installed_at if meter.installed_at > EPOCH else "from the beginning"
+        return meter.installed_at if meter.installed_at > EPOCH else _("from the beginning")
 
     def say(self, field: models.Field, value: Any) -> str:
-        return "from the beginning" if value == EPOCH else super().say(field, value)
+        return _("from the beginning") if value == EPOCH else super().say(field, value)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         measured = [
@@ -104,8 +106,8 @@ class MeterAdmin(TracedAdmin):
         if not measured:
             return super().get_deleted_objects(objs, request)
         # Django would list its readings and loads, all of them, with what they say.
-        return [], {}, set(), [f"The readings of {name}" for name in measured]
+        return [], {}, set(), [_("The readings of %(meter)s") % {"meter": name} for name in measured]
 
-    @admin.display(description="newest reading")
+    @admin.display(description=gettext_lazy("newest reading"))
     def newest_reading(self, meter: Any) -> Any:
         return meter.newest

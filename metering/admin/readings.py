@@ -9,6 +9,8 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.access import user_of
 from accounts.models import AccessRecord
@@ -32,7 +34,7 @@ class CappedPaginator(Paginator):
 class MeterFilter(admin.SimpleListFilter):
     """Readings of one meter. Lists the meters themselves, not the distinct meters of all readings."""
 
-    title = "meter"
+    title = gettext_lazy("meter")
     parameter_name = "meter"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -47,11 +49,11 @@ class MeterFilter(admin.SimpleListFilter):
 class SavedFilter(admin.SimpleListFilter):
     """Readings that a resident keeps."""
 
-    title = "saved"
+    title = gettext_lazy("saved")
     parameter_name = "saved"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Saved")]
+        return [("yes", _("Saved"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.saved() if self.value() == "yes" else queryset
@@ -117,18 +119,18 @@ class ReadingAdmin(ReadOnlyAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.display(description="voltage (V)")
+    @admin.display(description=gettext_lazy("voltage (V)"))
     def volts(self, reading: Reading) -> str:
         return figure(reading.voltage)
 
-    @admin.display(description="current (A)")
+    @admin.display(description=gettext_lazy("current (A)"))
     def amperes(self, reading: Reading) -> str:
         return figure(reading.current)
 
-    @admin.display(description="power (W)")
+    @admin.display(description=gettext_lazy("power (W)"))
     def watts(self, reading: Reading) -> str:
         return figure(reading.power)
 
-    @admin.display(description="register (kWh)")
+    @admin.display(description=gettext_lazy("register (kWh)"))
     def kilowatt_hours(self, reading: Reading) -> str:
         return figure(reading.energy_total)

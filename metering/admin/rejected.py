@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.access import user_of
 from accounts.models import AccessRecord
@@ -50,11 +51,11 @@ class RejectedMessageAdmin(ReadOnlyAdmin):
         }
         record_access(user_of(request), seen, AccessRecord.What.REJECTED)
 
-    @admin.display(description="message")
+    @admin.display(description=_("message"))
     def beginning(self, message: RejectedMessage) -> str:
         text = message.payload_text
         return text if len(text) <= 40 else f"{text[:40]}…"
 
-    @admin.display(description="message")
+    @admin.display(description=_("message"))
     def content(self, message: RejectedMessage) -> str:
         return message.payload_text

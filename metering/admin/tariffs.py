@@ -8,11 +8,14 @@ from django.db import models, transaction
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Building
 from accounts.traced_admin import TracedAdmin
+from metering.figures import plain
 from metering.models import Rate, Tariff, share_week
 from metering.tariffs import has_priced, to_be_applied, withdraw
 
@@ -51,7 +54,7 @@ class RateInline(admin.TabularInline):
             # In a table of fields Django writes a label above each column, which belongs to none of them.
             field.widget.attrs["aria-label"] = capfirst(field.label)
         if field and db_field.name == "hours":
-            field.widget.attrs["placeholder"] = "all other hours"
+            field.widget.attrs["placeholder"] = _("all other hours")
         return field
 
     def _may(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -66,15 +69,15 @@ class RateInline(admin.TabularInline):
 class CurrentFilter(admin.SimpleListFilter):
     """Tariffs that hold, unless one asks for replaced ones as well."""
 
-    title = "version"
+    title = gettext_lazy("version")
     parameter_name = "version"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("replaced", "Replaced or withdrawn"), ("all", "All")]
+        return [("replaced", _("Replaced or withdrawn")), ("all", _("All"))]
 
     def choices(self, changelist: Any) -> Any:
         first, *others = super().choices(changelist)
-        return [{**first, "display": "Current"}, *others]
+        return [{**first, "display": _("Current")}, *others]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "all":
@@ -127,10 +130,11 @@ class TariffAdmin(TracedAdmin):
             Building.objects.select_for_update().get(pk=form.instance.building_id)
             before = Tariff.objects.select_related("building").get(pk=form.instance.pk) if change else None
             if before and before.replaced_at:
-                raise PermissionDenied("Somebody else has changed this tariff meanwhile.")
+                raise PermissionDenied(_("Somebody else has changed this tariff meanwhile."))
             if before and has_priced(before):
                 self._replace(before, form.instance, rates)
-                messages.info(request, "This tariff had priced energy already: the version before stays to be read.")
+                words = _("This tariff had priced energy already: the version before stays to be read.")
+                messages.info(request, words)
             else:
                 form.instance.save()
                 super().save_related(request, form, formsets, change)
@@ -144,7 +148,8 @@ class TariffAdmin(TracedAdmin):
         try:
             share_week(list(Rate.objects.filter(tariff=tariff)))
         except ValidationError as problem:
-            raise BadRequest(f"Somebody else changed this tariff meanwhile: {' '.join(problem.messages)}") from problem
+            words = _("Somebody else changed this tariff meanwhile: %(problems)s")
+            raise BadRequest(words % {"problems": " ".join(problem.messages)}) from problem
 
     @staticmethod
     def _replace(before: Tariff, tariff: Tariff, rates: RateFormSet) -> None:
@@ -163,22 +168,23 @@ class TariffAdmin(TracedAdmin):
     def delete_model(self, request: HttpRequest, obj: Tariff) -> None:
         if has_priced(obj):
             withdraw(obj)
-            messages.info(request, "This tariff had priced energy: it holds no longer, and stays to be read.")
+            messages.info(request, _("This tariff had priced energy: it holds no longer, and stays to be read."))
         else:
             super().delete_model(request, obj)
 
-    @admin.display(description="prices for a kWh")
+    @admin.display(description=gettext_lazy("prices for a kWh"))
     def prices(self, tariff: Tariff) -> str:
-        return ", ".join(f"{rate.name} {rate.price.normalize():f}" for rate in tariff.rates.all())
+        return ", ".join(f"{rate.name} {plain(rate.price)}" for rate in tariff.rates.all())
 
-    @admin.display(description="tax")
+    @admin.display(description=gettext_lazy("tax"))
     def tax(self, tariff: Tariff) -> str:
-        return "–" if tariff.tax_rate is None else f"{tariff.tax_rate.normalize():f} %"
+        return "–" if tariff.tax_rate is None else f"{plain(tariff.tax_rate)} %"
 
-    @admin.display(description="state")
+    @admin.display(description=gettext_lazy("state"))
     def state(self, tariff: Tariff) -> str:
         if tariff.replaced_at:
-            return f"replaced or withdrawn on {tariff.replaced_at:%Y-%m-%d}"
+            day = date_format(tariff.replaced_at, "SHORT_DATE_FORMAT")
+            return _("replaced or withdrawn on %(day)s") % {"day": day}
         if tariff._state.adding:
-            return "new"
-        return "holds" if tariff.applied else "holds; days that are past are being summed by its hours"
+            return _("new")
+        return _("holds") if tariff.applied else _("holds; days that are past are being summed by its hours")

@@ -52,19 +52,6 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def valid_topic(topic: str) -> str:
-    """What is wrong with a topic a meter would publish to; empty where nothing is."""
-    if "+" in topic or "#" in topic:
-        return "A meter publishes to one topic: + and # are for subscriptions."
-    if parse_native(topic):
-        return "This topic belongs to an apartment. Leave the field empty for that apartment's meter."
-    if not topic.isprintable():
-        return "A topic must not hold invisible characters."
-    if topic.startswith(("$", "/")) or topic.endswith("/"):
-        return "A topic must not begin with $ or /, nor end with /."
-    return ""
-
-
 def is_flat(topic_filter: str) -> bool:
     """Whether a subscription names one topic for all apartments."""
     return "+" not in topic_filter and "#" not in topic_filter and parse_native(topic_filter) is None

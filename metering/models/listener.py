@@ -5,6 +5,7 @@ import datetime as dt
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from metering.models.instant import InstantField
 
@@ -15,12 +16,12 @@ ON_TIME_SECONDS = 10.0
 class ListenerState(models.Model):
     """One row per listener (its MQTT client id): heartbeat, broker, counters since it was made."""
 
-    name = models.CharField(max_length=100, unique=True, help_text="The listener's MQTT client id.")
-    started_at = InstantField()
-    heartbeat_at = InstantField()
-    stopped_at = InstantField(null=True, help_text="When it was stopped on purpose.")
+    name = models.CharField(_("name"), max_length=100, unique=True, help_text=_("The listener's MQTT client id."))
+    started_at = InstantField(_("started at"))
+    heartbeat_at = InstantField(_("heartbeat at"))
+    stopped_at = InstantField(_("stopped at"), null=True, help_text=_("When it was stopped on purpose."))
     broker_connected = models.BooleanField(default=False)
-    broker_changed_at = InstantField()
+    broker_changed_at = InstantField(_("broker changed at"))
     received = models.BigIntegerField(default=0)
     stored = models.BigIntegerField(default=0)
     duplicates = models.BigIntegerField(default=0)
@@ -28,11 +29,13 @@ class ListenerState(models.Model):
     rejected = models.BigIntegerField(default=0)
     rejected_by_reason = models.JSONField(default=dict)
     batches = models.BigIntegerField(default=0, help_text="Batches stored, each in one transaction.")
-    batch_size = models.IntegerField(default=0, help_text="Messages in the newest batch.")
+    batch_size = models.IntegerField(_("batch size"), default=0, help_text=_("Messages in the newest batch."))
     batch_wait = models.FloatField(default=0.0, help_text="s; how long the oldest message of that batch had waited.")
     commit_seconds = models.FloatField(default=0.0, help_text="s; all batches' time in the database, but the newest's.")
 
     class Meta:
+        verbose_name = _("listener state")
+        verbose_name_plural = _("listener states")
         ordering = ["name"]
 
     def __str__(self) -> str:

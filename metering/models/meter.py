@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Prefetch, Q, prefetch_related_objects
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from simple_history.utils import bulk_create_with_history
 
 from accounts.access import Residence
@@ -16,19 +18,26 @@ from accounts.models import Apartment, Building
 from accounts.models.history import History, past_states
 from accounts.text import refuse_hidden_in
 from metering.ingest.decoders import DECODERS, NATIVE
-from metering.ingest.topics import PREFIX, native_topic, parse_native, valid_topic
+from metering.ingest.topics import PREFIX, native_topic, parse_native
 from metering.models.instant import EPOCH, InstantField
 
-NATIVE_TAKEN = (
+NATIVE_TAKEN = gettext_lazy(
     "This apartment has a meter on its own topic already. Fill in when that one was removed, or give this one a topic."
 )
 
 
 def validate_meter_topic(topic: str) -> None:
     """Raise ValidationError where a meter cannot publish to it."""
-    problem = valid_topic(topic)
-    if problem:
-        raise ValidationError(problem)
+    if "+" in topic or "#" in topic:
+        raise ValidationError(_("A meter publishes to one topic: + and # are for subscriptions."))
+    if parse_native(topic):
+        raise ValidationError(
+            _("This topic belongs to an apartment. Leave the field empty for that apartment's meter.")
+        )
+    if not topic.isprintable():
+        raise ValidationError(_("A topic must not hold invisible characters."))
+    if topic.startswith(("$", "/")) or topic.endswith("/"):
+        raise ValidationError(_("A topic must not begin with $ or /, nor end with /."))
 
 
 @dataclass(frozen=True)
@@ -85,41 +94,53 @@ class Meter(models.Model):
     Replacing a meter ends one row and starts another, so that registers are never compared across.
     """
 
-    building = models.ForeignKey(Building, on_delete=models.PROTECT, related_name="meters")
+    building = models.ForeignKey(
+        Building, on_delete=models.PROTECT, related_name="meters", verbose_name=gettext_lazy("building")
+    )
     apartment = models.ForeignKey(
         Apartment,
         on_delete=models.PROTECT,
         null=True,
         blank=True,
         related_name="meters",
-        help_text="Empty for the building's main or common meter.",
+        verbose_name=gettext_lazy("apartment"),
+        help_text=gettext_lazy("Empty for the building's main or common meter."),
     )
     is_main = models.BooleanField(
-        "main meter",
+        gettext_lazy("main meter"),
         default=False,
-        help_text="It measures the whole building. The other meters of the building are behind it.",
+        help_text=gettext_lazy("It measures the whole building. The other meters of the building are behind it."),
     )
-    serial = models.CharField("serial number", max_length=64, blank=True)
-    decoder = models.CharField(max_length=32, choices=[(name, name) for name in DECODERS], default=NATIVE)
+    serial = models.CharField(gettext_lazy("serial number"), max_length=64, blank=True)
+    decoder = models.CharField(
+        gettext_lazy("decoder"), max_length=32, choices=[(name, name) for name in DECODERS], default=NATIVE
+    )
     topic = models.CharField(
+        gettext_lazy("topic"),
         max_length=200,
         blank=True,
         validators=[validate_meter_topic],
-        help_text="The MQTT topic it publishes to. Empty: electricity/BUILDING/floor/APARTMENT.",
+        help_text=gettext_lazy("The MQTT topic it publishes to. Empty: electricity/BUILDING/floor/APARTMENT."),
     )
-    installed_at = InstantField(default=timezone.now, help_text="Readings taken before are not this meter's.")
-    removed_at = InstantField(null=True, blank=True)
+    installed_at = InstantField(
+        gettext_lazy("installed at"),
+        default=timezone.now,
+        help_text=gettext_lazy("Readings taken before are not this meter's."),
+    )
+    removed_at = InstantField(gettext_lazy("removed at"), null=True, blank=True)
 
     objects = MeterQuerySet.as_manager()
     history = History()
 
     class Meta:
+        verbose_name = gettext_lazy("meter")
+        verbose_name_plural = gettext_lazy("meters")
         ordering = ["building", "apartment__number", "installed_at"]
         constraints = [
             models.CheckConstraint(
                 condition=Q(removed_at__isnull=True) | Q(removed_at__gt=models.F("installed_at")),
                 name="meter_removed_after_installed",
-                violation_error_message="A meter must be removed after it was installed.",
+                violation_error_message=gettext_lazy("A meter must be removed after it was installed."),
             ),
             models.UniqueConstraint(
                 fields=["apartment"],
@@ -131,23 +152,22 @@ class Meter(models.Model):
                 fields=["topic"],
                 condition=Q(removed_at__isnull=True) & ~Q(topic=""),
                 name="meter_topic_once",
-                violation_error_message="Another installed meter publishes to this topic already.",
+                violation_error_message=gettext_lazy("Another installed meter publishes to this topic already."),
             ),
         ]
 
     def __str__(self) -> str:
-        place = str(self.apartment) if self.apartment_id else f"{self.building.slug} (building)"
-        return f"{place} {self.serial}".strip()
+        return f"{self.place} {self.serial}".strip()
 
     def clean(self) -> None:
         super().clean()
         refuse_hidden_in(self, "serial")
         if self.apartment and self.building_id and self.apartment.building_id != self.building_id:
-            raise ValidationError({"apartment": "This apartment is in another building."})
+            raise ValidationError({"apartment": _("This apartment is in another building.")})
         if self.apartment and self.is_main:
-            raise ValidationError({"is_main": "An apartment's meter does not measure the whole building."})
+            raise ValidationError({"is_main": _("An apartment's meter does not measure the whole building.")})
         if not self.apartment and not self.topic:
-            raise ValidationError({"topic": "A meter without an apartment needs a topic of its own."})
+            raise ValidationError({"topic": _("A meter without an apartment needs a topic of its own.")})
         if self.topic:
             self._refuse_shared_topic()
         elif self.removed_at is None:
@@ -158,18 +178,25 @@ class Meter(models.Model):
 
     def _refuse_shared_topic(self) -> None:
         if self.topic == settings.MQTT_TOPIC:
-            raise ValidationError({"topic": "All apartments publish to this topic."})
+            raise ValidationError({"topic": _("All apartments publish to this topic.")})
         levels = self.topic.split("/")
         if levels[0] == PREFIX and Building.objects.filter(slug=levels[1]).exclude(pk=self.building_id).exists():
-            raise ValidationError({"topic": "This topic is in another building's name."})
+            raise ValidationError({"topic": _("This topic is in another building's name.")})
         others = Meter.objects.filter(topic=self.topic).exclude(pk=self.pk)
         if others.exclude(building=self.building_id).exists():
-            raise ValidationError({"topic": "A meter of another building publishes to this topic."})
+            raise ValidationError({"topic": _("A meter of another building publishes to this topic.")})
         later = others.filter(Q(removed_at__isnull=True) | Q(removed_at__gt=self.installed_at))
         if self.removed_at:
             later = later.filter(installed_at__lt=self.removed_at)
         if later.exists():
-            raise ValidationError({"topic": "Another meter publishes to this topic in the same time."})
+            raise ValidationError({"topic": _("Another meter publishes to this topic in the same time.")})
+
+    @property
+    def place(self) -> str:
+        """The apartment or the building whose electricity it measures."""
+        return (
+            str(self.apartment) if self.apartment else _("%(building)s (building)") % {"building": self.building.slug}
+        )
 
     @property
     def name(self) -> str:

@@ -6,6 +6,8 @@ from typing import Self
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.access import Residence, Span
 from accounts.models import Building, User
@@ -61,17 +63,25 @@ class ReadingQuerySet(models.QuerySet["Reading"]):
 class Reading(models.Model):
     """One accepted message. The newest row is the latest reading; a saved one carries a mark."""
 
-    meter = models.ForeignKey(Meter, on_delete=models.PROTECT, related_name="readings", db_index=False)
-    taken_at = InstantField(help_text="When it was measured: the meter's clock, else the moment of receipt.")
-    voltage = models.FloatField(help_text="V")
-    current = models.FloatField(help_text="A; below zero is export")
-    power = models.FloatField(help_text="W; below zero is export")
-    power_factor = models.FloatField(null=True, blank=True)
-    energy_total = models.FloatField(null=True, blank=True, help_text="kWh; the meter's own register")
-    received_at = InstantField(
-        null=True, help_text="When the listener got it; empty where the meter sent no time: then that is taken_at."
+    meter = models.ForeignKey(
+        Meter, on_delete=models.PROTECT, related_name="readings", db_index=False, verbose_name=_("meter")
     )
-    saved_at = InstantField(null=True, blank=True)
+    taken_at = InstantField(
+        _("taken at"), help_text=_("When it was measured: the meter's clock, else the moment of receipt.")
+    )
+    voltage = models.FloatField(_("voltage"), help_text="V")
+    current = models.FloatField(_("current"), help_text=_("A; below zero is export"))
+    power = models.FloatField(_("power"), help_text=_("W; below zero is export"))
+    power_factor = models.FloatField(_("power factor"), null=True, blank=True)
+    energy_total = models.FloatField(
+        _("energy total"), null=True, blank=True, help_text=_("kWh; the meter's own register")
+    )
+    received_at = InstantField(
+        _("received at"),
+        null=True,
+        help_text=_("When the listener got it; empty where the meter sent no time: then that is taken_at."),
+    )
+    saved_at = InstantField(_("saved at"), null=True, blank=True)
     saved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -79,12 +89,15 @@ class Reading(models.Model):
         blank=True,
         related_name="saved_readings",
         db_index=False,
+        verbose_name=_("saved by"),
     )
-    note = models.CharField(max_length=120, blank=True)
+    note = models.CharField(_("note"), max_length=120, blank=True)
 
     objects = ReadingQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("reading")
+        verbose_name_plural = _("readings")
         ordering = ["-pk"]
         constraints = [models.UniqueConstraint(fields=["meter", "taken_at"], name="reading_once")]
         indexes = [
@@ -94,7 +107,8 @@ class Reading(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id} at {self.taken_at:%Y-%m-%d %H:%M:%S} UTC: {self.power:.0f} W"
+        words = {"meter": self.meter_id, "moment": f"{self.taken_at:%Y-%m-%d %H:%M:%S}", "power": f"{self.power:.0f}"}
+        return gettext("%(meter)s at %(moment)s UTC: %(power)s W") % words
 
     def save_for(self, user: User, note: str, now: dt.datetime) -> None:
         """Keep this reading for a resident. Saving it again with a note replaces the note and whose it is."""

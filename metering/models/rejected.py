@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Building
 from accounts.text import escape
@@ -32,15 +33,19 @@ class RejectedMessageQuerySet(models.QuerySet["RejectedMessage"]):
 class RejectedMessage(models.Model):
     """A refused message and why. The oldest go when there are too many; every one is counted."""
 
-    received_at = InstantField()
-    topic = models.CharField(max_length=KEPT_TOPIC_CHARACTERS)
-    building = models.ForeignKey(Building, on_delete=models.CASCADE, null=True, related_name="+")
+    received_at = InstantField(_("received at"))
+    topic = models.CharField(_("topic"), max_length=KEPT_TOPIC_CHARACTERS)
+    building = models.ForeignKey(
+        Building, on_delete=models.CASCADE, null=True, related_name="+", verbose_name=_("building")
+    )
     payload = models.BinaryField(max_length=KEPT_PAYLOAD_BYTES)
-    reason = models.CharField(max_length=200)
+    reason = models.CharField(_("reason"), max_length=200)
 
     objects = RejectedMessageQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("rejected message")
+        verbose_name_plural = _("rejected messages")
         ordering = ["-pk"]
 
     def __str__(self) -> str:

@@ -8,17 +8,21 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Building
 from accounts.models.history import History
 from accounts.models.tenancy import plausible_date
 from accounts.text import refuse_hidden_in
 from metering.models.instant import InstantField
-from metering.week import A_WEEK, ALL_WEEK, EXAMPLE, describe, parse_hours
+from metering.week import A_WEEK, ALL_WEEK, describe, parse_hours
 
 DIGITS, DECIMALS = 12, 6
 """Of prices, which are given to a hundredth of a cent and beyond."""
-ANOTHER = "This building has a tariff from this day on already. Change that one."
+ANOTHER = gettext_lazy("This building has a tariff from this day on already. Change that one.")
+CAPITALS = gettext_lazy("Three capital letters, such as EUR.")
 
 
 def validate_hours(text: str) -> None:
@@ -73,29 +77,36 @@ class TariffQuerySet(models.QuerySet["Tariff"]):
 class Tariff(models.Model):
     """Prices of a building from a local midnight on, until the next one's. Replaced versions stay."""
 
-    building = models.ForeignKey(Building, on_delete=models.PROTECT, related_name="tariffs")
+    building = models.ForeignKey(
+        Building, on_delete=models.PROTECT, related_name="tariffs", verbose_name=gettext_lazy("building")
+    )
     valid_from = models.DateField(
-        validators=plausible_date, help_text="The first day, from its local midnight. It holds until the next tariff."
+        gettext_lazy("valid from"),
+        validators=plausible_date,
+        help_text=gettext_lazy("The first day, from its local midnight. It holds until the next tariff."),
     )
     currency = models.CharField(
+        gettext_lazy("currency"),
         max_length=3,
-        validators=[RegexValidator(r"\A[A-Z]{3}\Z", "Three capital letters, such as EUR.")],
-        help_text="Three capital letters, such as EUR.",
+        validators=[RegexValidator(r"\A[A-Z]{3}\Z", CAPITALS)],
+        help_text=CAPITALS,
     )
     standing_charge = models.DecimalField(
+        gettext_lazy("standing charge"),
         max_digits=DIGITS,
         decimal_places=DECIMALS,
         default=0,
         validators=[MinValueValidator(0)],
-        help_text="For each apartment and day, without tax.",
+        help_text=gettext_lazy("For each apartment and day, without tax."),
     )
     tax_rate = models.DecimalField(
+        gettext_lazy("tax rate"),
         max_digits=5,
         decimal_places=2,
         null=True,
         blank=True,
         validators=[MinValueValidator(0), MaxValueValidator(100)],
-        help_text="Per cent that come on top of all prices here. Empty: nothing does.",
+        help_text=gettext_lazy("Per cent that come on top of all prices here. Empty: nothing does."),
     )
     created_at = InstantField(default=timezone.now, editable=False)
     replaced_at = InstantField(
@@ -109,6 +120,8 @@ class Tariff(models.Model):
     history = History(excluded_fields=["applied"])
 
     class Meta:
+        verbose_name = gettext_lazy("tariff")
+        verbose_name_plural = gettext_lazy("tariffs")
         ordering = ["building", "-valid_from", "-pk"]
         constraints = [
             models.UniqueConstraint(
@@ -120,8 +133,11 @@ class Tariff(models.Model):
         ]
 
     def __str__(self) -> str:
-        ended = "" if self.replaced_at is None else f", until {self.replaced_at:%Y-%m-%d %H:%M} UTC"
-        return f"{self.building.slug} from {self.valid_from}{ended}"
+        words = {"building": self.building.slug, "day": date_format(self.valid_from, "SHORT_DATE_FORMAT")}
+        if self.replaced_at is None:
+            return _("%(building)s from %(day)s") % words
+        until = date_format(self.replaced_at, "SHORT_DATETIME_FORMAT")
+        return _("%(building)s from %(day)s, until %(until)s UTC") % (words | {"until": until})
 
     def clean(self) -> None:
         super().clean()
@@ -134,30 +150,40 @@ class Tariff(models.Model):
 class Rate(models.Model):
     """The price of a kilowatt-hour in some hours of the week."""
 
-    tariff = models.ForeignKey(Tariff, on_delete=models.CASCADE, related_name="rates")
-    name = models.CharField(max_length=40, help_text="Such as Day and Night, or Electricity.")
+    tariff = models.ForeignKey(
+        Tariff, on_delete=models.CASCADE, related_name="rates", verbose_name=gettext_lazy("tariff")
+    )
+    name = models.CharField(
+        gettext_lazy("name"), max_length=40, help_text=gettext_lazy("Such as Day and Night, or Electricity.")
+    )
     price = models.DecimalField(
+        gettext_lazy("price"),
         max_digits=DIGITS,
         decimal_places=DECIMALS,
         validators=[MinValueValidator(0)],
-        help_text="For a kWh, without tax.",
+        help_text=gettext_lazy("For a kWh, without tax."),
     )
     hours = models.CharField(
+        gettext_lazy("hours"),
         max_length=500,
         blank=True,
         validators=[validate_hours],
-        help_text=f"Local time, such as {EXAMPLE}. Empty: whenever no other rate holds.",
+        help_text=gettext_lazy(
+            "Local time, such as Mon-Fri 06:00-22:00, Sat 07:00-13:00. Empty: whenever no other rate holds."
+        ),
     )
 
     history = History()
 
     class Meta:
+        verbose_name = gettext_lazy("rate")
+        verbose_name_plural = gettext_lazy("rates")
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(
                 fields=["tariff", "name"],
                 name="rate_name_once",
-                violation_error_message="Two rates of a tariff cannot have the same name.",
+                violation_error_message=gettext_lazy("Two rates of a tariff cannot have the same name."),
             )
         ]
 
@@ -177,20 +203,27 @@ def share_week(rates: Sequence[Rate]) -> list[tuple[Rate, int]]:
     named = [(rate, parse_hours(rate.hours)) for rate in rates if rate.hours.strip()]
     rest = [rate for rate in rates if not rate.hours.strip()]
     if len(rest) > 1:
-        raise ValidationError(f"“{rest[0]}” and “{rest[1]}” are both without hours. Only one may hold at all others.")
+        words = {"one": rest[0], "other": rest[1]}
+        raise ValidationError(
+            _("“%(one)s” and “%(other)s” are both without hours. Only one may hold at all others.") % words
+        )
     problems, taken = [], 0
     for number, (rate, slots) in enumerate(named):
         problems += [
-            f"“{earlier}” and “{rate}” both hold on {describe(slots & other)}."
+            _("“%(one)s” and “%(other)s” both hold on %(hours)s.")
+            % {"one": earlier, "other": rate, "hours": describe(slots & other)}
             for earlier, other in named[:number]
             if slots & other
         ]
         taken |= slots
     left = ALL_WEEK & ~taken
     if left and not rest:
-        problems.append(f"No rate holds on {describe(left)}.")
+        problems.append(_("No rate holds on %(hours)s.") % {"hours": describe(left)})
     if rest and not left:
-        problems.append(f"“{rest[0]}” never holds: the others take the whole week. Give it hours, or remove it.")
+        problems.append(
+            _("“%(rate)s” never holds: the others take the whole week. Give it hours, or remove it.")
+            % {"rate": rest[0]}
+        )
     if problems:
         raise ValidationError(problems)
     return [*named, *((rate, left) for rate in rest)]

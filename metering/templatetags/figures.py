@@ -4,6 +4,7 @@ import datetime as dt
 
 from django import template
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -15,7 +16,9 @@ for make in (
     figures.kilowatt_hours,
     figures.whole_watts,
     figures.costs,
+    figures.energy_and_costs,
     figures.per_cent,
+    figures.count,
     figures.duration,
     figures.more_energy,
     figures.more_money,
@@ -28,5 +31,5 @@ for make in (
 def moment(instant: dt.datetime) -> SafeString:
     """When it was, in the time zone of the page. A page has many, which three date filters each would take long for."""
     local = timezone.localtime(instant)
-    day, clock = f"{local.day} {local:%b %Y}", f"{local:%H:%M:%S}"
+    day, clock = date_format(local, "DATE_FORMAT"), f"{local:%H:%M:%S}"
     return format_html('<time datetime="{}"><span>{}</span> <span>{}</span></time>', local.isoformat(), day, clock)

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from accounts.access import Residence
@@ -31,9 +32,9 @@ class ExportForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("format") == "xml" and cleaned.get("what") not in {None, "quarter-hours"}:
-            self.add_error("format", "Green Button is for quarter hours.")
+            self.add_error("format", _("Green Button is for quarter hours."))
         if cleaned.get("since") and cleaned.get("until") and cleaned["since"] > cleaned["until"]:
-            self.add_error("until", "This day is before the first one.")
+            self.add_error("until", _("This day is before the first one."))
         return cleaned
 
 
@@ -45,7 +46,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     form = ExportForm(request.GET)
     if not form.is_valid():
         faults = "; ".join(f"{name}: {' '.join(map(str, words))}" for name, words in form.errors.items())
-        return render(request, "accounts/notice.html", {"title": "No such download", "text": faults}, status=400)
+        return render(request, "accounts/notice.html", {"title": _("No such download"), "text": faults}, status=400)
     asked, now = form.cleaned_data, timezone.now()
     period = _period(residence, asked["since"], asked["until"])
     name = f"riser-{residence.apartment.number}-{asked['what']}.{asked['format']}"

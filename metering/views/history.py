@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from accounts.access import CHOICE, Residence
@@ -30,17 +31,25 @@ from metering.year_ago import year_ago
 
 PAGE_SIZE = 25
 COLUMNS = {
-    "time": ("taken_at", "Time"),
-    "voltage": ("voltage", "Voltage"),
-    "current": ("current", "Current"),
-    "power": ("power", "Power"),
-    "note": ("note", "Note"),
+    "time": ("taken_at", gettext_lazy("Time")),
+    "voltage": ("voltage", gettext_lazy("Voltage")),
+    "current": ("current", gettext_lazy("Current")),
+    "power": ("power", gettext_lazy("Power")),
+    "note": ("note", gettext_lazy("Note")),
 }
 NEWEST_FIRST = "-time"
 DOWNLOADS = (
-    ("readings", "Readings", False), ("quarter-hours", "Quarter hours", True), ("days", "Days", False),
-    ("months", "Months", False),
-)  # fmt: skip
+    ("readings", gettext_lazy("Readings"), False),
+    ("quarter-hours", gettext_lazy("Quarter hours"), True),
+    ("days", gettext_lazy("Days"), False),
+    ("months", gettext_lazy("Months"), False),
+)
+NAMES = {
+    By.DAY: gettext_lazy("Day"),
+    By.WEEK: gettext_lazy("Week"),
+    By.MONTH: gettext_lazy("Month"),
+    By.YEAR: gettext_lazy("Year"),
+}
 KEPT = (CHOICE, METER, "voltage", "year_ago")
 """What stays as it is on the way to other days."""
 ZOOM = {"begin", "end"}
@@ -55,9 +64,11 @@ PARTS = ((2.1, By.HOUR), (62.1, By.DAY), (1100, By.MONTH))
 class HistoryForm(forms.Form):
     """What to show. The URL holds it, so that a page can be kept and sent."""
 
-    show = forms.ChoiceField(choices=[("all", "All readings"), ("saved", "Saved readings")], required=False)
-    since = forms.DateField(label="From", required=False, validators=plausible_date)
-    until = forms.DateField(label="To", required=False, validators=plausible_date)
+    show = forms.ChoiceField(
+        label=gettext_lazy("Show"), choices=[(name, name) for name in ("all", "saved")], required=False
+    )
+    since = forms.DateField(label=gettext_lazy("From"), required=False, validators=plausible_date)
+    until = forms.DateField(label=gettext_lazy("To"), required=False, validators=plausible_date)
     voltage = forms.BooleanField(required=False)
     year_ago = forms.BooleanField(required=False)
     sort = forms.ChoiceField(
@@ -69,7 +80,7 @@ class HistoryForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("since") and cleaned.get("until") and cleaned["since"] > cleaned["until"]:
-            self.add_error("until", "This day is before the first one.")
+            self.add_error("until", _("This day is before the first one."))
         return cleaned
 
 
@@ -196,7 +207,7 @@ def _beside(residence: Residence, first: dt.date | None, last: dt.date | None) -
         shown,
         before=shown.before if shown.before.last >= oldest else None,
         after=shown.after if shown.after.first <= newest else None,
-        kinds=[(by.capitalize(), around(by, middle), by == shown.kind) for by in KINDS],
+        kinds=[(str(NAMES[by]), around(by, middle), by == shown.kind) for by in KINDS],
     )
 
 
@@ -219,7 +230,7 @@ def _columns(request: HttpRequest, sort: str) -> list[Column]:
         direction = {name: "ascending", f"-{name}": "descending"}.get(sort, "none")
         # Figures are sorted to see the largest, so the first click shows these.
         target = name if direction == "descending" or (name == "note" and direction == "none") else f"-{name}"
-        columns.append(Column(title, _query(request, sort=target, page=None), direction))
+        columns.append(Column(str(title), _query(request, sort=target, page=None), direction))
     return columns
 
 

@@ -5,6 +5,8 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from accounts.access import user_of
@@ -13,7 +15,9 @@ from metering.views.streaming import stream
 
 # A million readings keep a processor busy for some ten seconds: enough for once a minute.
 SECONDS_APART = 60
-TOO_SOON = "You asked for your data less than a minute ago. Look into your downloads, or try again in a minute."
+TOO_SOON = gettext_lazy(
+    "You asked for your data less than a minute ago. Look into your downloads, or try again in a minute."
+)
 
 
 @require_GET
@@ -22,5 +26,5 @@ def download(request: HttpRequest) -> HttpResponseBase:
     """One zip with everything that is kept about who asks."""
     user = user_of(request)
     if not cache.add(f"my-data-{user.pk}", True, SECONDS_APART):
-        return render(request, "accounts/notice.html", {"title": "Your data", "text": TOO_SOON}, status=429)
+        return render(request, "accounts/notice.html", {"title": _("Your data"), "text": TOO_SOON}, status=429)
     return stream(my_data(user), "application/zip", f"riser-{timezone.localdate()}.zip")

@@ -2,13 +2,13 @@
 Riser.chart = {
   colour: (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim(),
 
-  watts: (power) => (Math.abs(power) >= 1000 ? `${power / 1000} kW` : `${power} W`),
+  watts: (power) => (Math.abs(power) >= 1000 ? `${Riser.number(power / 1000, 0, 3)} kW` : `${Riser.number(power, 0, 3)} W`),
 
   hour: (seconds, zone) =>
-    new Date(seconds * 1000).toLocaleTimeString("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" }),
+    new Date(seconds * 1000).toLocaleTimeString(Riser.locale, { timeZone: zone, hour: "2-digit", minute: "2-digit" }),
 
   day: (seconds, zone) =>
-    new Date(seconds * 1000).toLocaleDateString("en-GB", { timeZone: zone, day: "numeric", month: "short" }),
+    new Date(seconds * 1000).toLocaleDateString(Riser.locale, { timeZone: zone, day: "numeric", month: "short" }),
 
   // The columns of an answer of ours; null where there is none.
   async fetch(address) {

@@ -27,7 +27,7 @@
   function square(energy, highest, title) {
     if (energy === null) return cell("td", heard(element.dataset.unknown), { className: "unknown", title: `${title}: ${element.dataset.unknown}` });
     const level = highest ? Math.ceil((LEVELS * energy) / highest) : 0;
-    return cell("td", heard(energy.toFixed(2)), { className: `heat-${level}`, title: `${title}: ${energy.toFixed(2)} kWh` });
+    return cell("td", heard(Riser.number(energy, 2)), { className: `heat-${level}`, title: `${title}: ${Riser.number(energy, 2)} kWh` });
   }
 
   function draw(usages) {
@@ -38,13 +38,13 @@
     const table = document.createElement("table");
     table.append(cell("thead", head), document.createElement("tbody"));
     for (const [day, hours] of days) {
-      const name = new Date(`${day}T12:00:00Z`).toLocaleDateString("en-GB", { timeZone: "UTC", weekday: "short", day: "numeric", month: "short" });
+      const name = new Date(`${day}T12:00:00Z`).toLocaleDateString(Riser.locale, { timeZone: "UTC", weekday: "short", day: "numeric", month: "short" });
       const row = cell("tr", cell("th", cell("a", name, { href: `?since=${day}&until=${day}${element.dataset.kept}` }), { scope: "row" }));
       hours.forEach((energy, hour) => row.append(square(energy, highest, `${name}, ${hour}:00`)));
       table.tBodies[0].append(row);
     }
     element.replaceChildren(table);
-    document.getElementById("hours-peak").textContent = element.dataset.words.replace("{energy}", highest.toFixed(2));
+    document.getElementById("hours-peak").textContent = element.dataset.words.replace("{energy}", Riser.number(highest, 2));
   }
 
   fetch(element.dataset.url, { headers: { Accept: "application/json" } })

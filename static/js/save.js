@@ -26,9 +26,9 @@
 
   async function takeBack(number) {
     try {
-      const { status, result } = await send(form.dataset.forget.replace(/0(?=\?|$)/, number), "DELETE");
-      // Another one of the household may have been faster: the server says so.
-      say(status === 204 ? saved.dataset.undone : result.detail);
+      const { status } = await send(form.dataset.forget.replace(/0(?=\?|$)/, number), "DELETE");
+      // Another one of the household may have been faster.
+      say({ 204: saved.dataset.undone, 404: saved.dataset.late }[status] ?? saved.dataset.lost);
       document.dispatchEvent(new CustomEvent("saved"));
     } catch {
       say(saved.dataset.lost);
@@ -46,7 +46,7 @@
         form.reset();
         document.dispatchEvent(new CustomEvent("saved"));
       } else {
-        say(typeof result.detail === "string" ? `${saved.dataset.failed} ${result.detail}` : saved.dataset.refused);
+        say({ 409: saved.dataset.nothing, 422: saved.dataset.refused }[status] ?? saved.dataset.failed);
       }
     } catch {
       say(saved.dataset.lost);

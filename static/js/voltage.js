@@ -50,7 +50,7 @@
     return Riser.chart.options(element, {
       heights: [190, 260],
       times: Riser.chart.days(zone),
-      units: (volts) => `${volts} V`,
+      units: (volts) => `${Riser.number(volts, 0, 1)} V`,
       cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false } },
       hooks: { ...Riser.zoom.hooks, drawClear: [shade], draw: [mark] },
       scales: {

@@ -149,7 +149,7 @@ class TestAdmin:
         page = german.get(f"/admin/accounts/tenancy/{tenancy.pk}/history/").content.decode()
         assert "<dt>Auszug</dt>" in page
         assert "<strong>Geändert</strong> durch ein Kommando auf dem Server" in page
-        assert re.search(r'<time datetime="\d{4}-\d\d-\d\dT[\d:.+]+">\d+\. \w+ \d{4}, \d\d:\d\d</time>', page)
+        assert re.search(r'<time datetime="\d{4}-\d\d-\d\dT[\d:.+]+">\d+\. \w+\.? \d{4}, \d\d:\d\d</time>', page)
 
     def test_a_german_date_is_understood_and_the_invitation_can_be_scanned(self, german, tenancy):
         until = (timezone.now() + dt.timedelta(days=3)).strftime("%d.%m.%Y")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metering.ingest.topics import Address, is_flat, is_level, native_topic, parse_native, printable, valid_topic
+from metering.ingest.topics import Address, is_flat, is_level, native_topic, parse_native, printable
 
 levels = st.from_regex(r"\A[A-Za-z0-9._-]{1,32}\Z")
 native_like = st.tuples(st.text(max_size=4), st.text(max_size=4)).map(lambda pair: native_topic(*pair))
@@ -40,15 +40,6 @@ def test_printable_text_has_its_length_and_nothing_invisible(text):
     assert printable(shown) == shown
 
 
-@given(st.text() | native_like)
-def test_a_topic_is_a_meters_own_an_apartments_or_explained(topic):
-    problem = valid_topic(topic)
-    if not problem:
-        assert parse_native(topic) is None
-        assert topic.isprintable()
-        assert not set(topic) & set("+#")
-
-
 @pytest.mark.parametrize(
     "topic",
     ["", "electricity", "electricity/house/floor", "electricity/house/room/101", "electricity/house/floor/101/power",
@@ -61,17 +52,6 @@ def test_any_other_topic_names_none(topic):
 @pytest.mark.parametrize("name", ["", "1/2", "a b", "ä", "+", "#", "x" * 33, "a\0b", "101\n"])
 def test_what_cannot_be_a_building_or_an_apartment(name):
     assert not is_level(name)
-
-
-@pytest.mark.parametrize(
-    "topic", ["a/+", "a/#", "$SYS/x", "/a", "a/", "a\0", "a\tb", "a\ufffe", "electricity/house/floor/101"]
-)
-def test_a_meter_cannot_publish_to_these(topic):
-    assert valid_topic(topic)
-
-
-def test_a_meter_can_publish_to_an_ordinary_topic():
-    assert valid_topic("building/main/meter") == ""
 
 
 def test_a_subscription_without_wildcards_is_flat():
