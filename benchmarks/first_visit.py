@@ -5,13 +5,13 @@ the demo's year of energy and week of readings. Chromium with a window of 390 pi
 processor four times slower, and a line of 1.6 Mbit/s down, 0.75 Mbit/s up and 150 ms for each request (as Chromium
 simulates it: the round trips of opening the connection are not slowed).
 
-- Weight: every byte that comes for the page, headers included, until the curves are drawn and the line to /live is open:
-  page, styles, scripts, icons, answers of the API. What the service worker fetches afterwards, to have it when there is
-  no connection, is a row of its own: it takes nothing from the page.
+- Weight: every byte that comes for the page, headers included: page, styles, scripts, icons, answers of the API. What
+  the service worker fetches afterwards, to have it when there is no connection, is a row of its own: it takes nothing
+  from the page.
 - First paint: the figures, the lamps and the table are on the screen; the server wrote them.
 - Interactive: all scripts have run, and the page has answered a click. The click is on the account menu, made by the
-  page itself in the first task after the end of the event DOMContentLoaded, which comes after all deferred scripts; it is
-  answered when the open menu has been painted.
+  page itself in the first task after the end of the event DOMContentLoaded, which comes after all deferred scripts; it
+  is answered when the open menu has been painted. Only the library that draws the curves may come later.
 - Busy afterwards: the longest task in the five seconds after that (curves are drawn in them). So long may another click
   have to wait.
 """
@@ -44,7 +44,8 @@ LINE = {"offline": False, "latency": 150, "downloadThroughput": 1_600_000 / 8, "
 UNIT = stage.PROJECT / "deploy/systemd/riser-web.service"
 WATCH = """
   window.tasks = [];
-  new PerformanceObserver((list) => window.tasks.push(...list.getEntries())).observe({ type: "longtask", buffered: true });
+  const note = (list) => window.tasks.push(...list.getEntries());
+  new PerformanceObserver(note).observe({ type: "longtask", buffered: true });
   document.addEventListener("DOMContentLoaded", () => {
     const painted = () => requestAnimationFrame(() => setTimeout(() => (window.answered = performance.now())));
     document.getElementById("account-menu").addEventListener("toggle", painted, { once: true });
@@ -163,7 +164,9 @@ def _slow_down(context: BrowserContext, page: Page) -> dict[str, float]:
 
 def _fetched_by_worker(log: Path) -> float:
     """Bytes of what only the service worker asks for. The page's own files it has from the browser."""
-    lines = [re.search(r'"GET (/offline|/service-worker\.js)" 200 (\d+) ', line) for line in log.read_text().splitlines()]
+    lines = [
+        re.search(r'"GET (/offline|/service-worker\.js)" 200 (\d+) ', line) for line in log.read_text().splitlines()
+    ]
     return sum(float(line[2]) for line in lines if line)
 
 
