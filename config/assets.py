@@ -48,10 +48,10 @@ class NodePackageStorage(FileSystemStorage):
     def path(self, name: str) -> str:
         return super().path(FILES[name])
 
-    def _open(self, name: str, mode: str = "rb") -> "File[Any]":
+    def open(self, name: str, mode: str = "rb") -> "File[Any]":
         """The file; of Bootstrap's style sheet what the pages use."""
         if name != THINNED:
-            return super()._open(name, mode)
+            return super().open(name, mode)
         used = words_of(file for folder, pattern in PLACES for file in folder.rglob(pattern))
         return ContentFile(thin(Path(self.path(name)).read_text(), used | COMPOSED).encode(), name)
 

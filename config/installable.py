@@ -1,4 +1,4 @@
-"""What lets a phone keep Riser like an app: its manifest, its service worker, and the page shown without a connection."""
+"""What lets a phone keep Riser like an app: manifest, service worker, and the page shown without a connection."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def offline(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def service_worker(request: HttpRequest) -> HttpResponse:
-    """The script that shows the offline page. It changes, and browsers renew it, when that page or a file of it does."""
+    """The script that shows the offline page. When that page or one of its files changes, so does the script."""
     page = _offline_page()
     context = {
         "version": sha256(page.encode()).hexdigest()[:12],

@@ -3,6 +3,7 @@
 import json
 import re
 import struct
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -30,8 +31,7 @@ def test_the_manifest_names_icons_that_are_there():
         ("192x192", "any"), ("512x512", "any"), ("512x512", "maskable"),
     }  # fmt: skip
     for icon in said["icons"]:
-        with open(finders.find(icon["src"].removeprefix("/static/")), "rb") as file:
-            head = file.read(24)
+        head = Path(finders.find(icon["src"].removeprefix("/static/"))).read_bytes()[:24]
         assert head[:8] == b"\x89PNG\r\n\x1a\n"
         assert icon["sizes"] == "{}x{}".format(*struct.unpack(">II", head[16:24]))
 

@@ -22,7 +22,11 @@ def test_until_somebody_chooses_the_system_decides():
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_choice_holds_for_every_page_without_script(as_resident, as_manager, theme):
-    for client, paths in ((as_resident, ("/", "/history", "/nosuch")), (as_manager, ("/account",)), (Client(), ("/login",))):
+    for client, paths in (
+        (as_resident, ("/", "/history", "/nosuch")),
+        (as_manager, ("/account",)),
+        (Client(), ("/login",)),
+    ):
         answer = choose(client, theme)
         assert (answer.status_code, answer["Location"]) == (302, "/history?show=saved")
         for path in paths:

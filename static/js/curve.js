@@ -84,6 +84,8 @@
     chart = null;
     describe();
     table.fill();
+    // The page does not wait for the library.
+    if (typeof uPlot === "undefined") return addEventListener("load", draw, { once: true });
     if (data.times.length || earlier.times.length) chart = new uPlot(options(), columns(), element);
   }
 

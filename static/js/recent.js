@@ -76,6 +76,8 @@
     const label = words.replace(/\{(\w+)\}/g, (_, name) => range[name]);
     if (label !== element.getAttribute("aria-label")) element.setAttribute("aria-label", label);
     if (chart) return chart.setData(data);
+    // The page does not wait for the library.
+    if (typeof uPlot === "undefined") return addEventListener("load", draw, { once: true });
     chart = new uPlot(options(known.length), data, element);
   }
 

@@ -85,6 +85,8 @@
     chart = null;
     describe();
     table.fill();
+    // The page does not wait for the library.
+    if (typeof uPlot === "undefined") return addEventListener("load", draw, { once: true });
     if (data.times.length) chart = new uPlot(options(), [data.times, data.high, data.low, data.mean], element);
   }
 

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from tests.factories import PASSWORD
 from tests.test_headers import production
@@ -66,8 +66,10 @@ def test_offline_it_shows_what_was_known_as_old_and_after_logging_out_nothing(pa
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     # What is not a page somebody opens by hand never passes through.
     for path in ("/api/power-data", "/export", "/admin/", "/logout"):
-        with pytest.raises(Exception, match="ERR_CONNECTION_REFUSED"):
-            page.goto(site + path)
+        other = page.context.new_page()
+        with pytest.raises(Error, match="ERR_CONNECTION_REFUSED"):
+            other.goto(site + path)
+        other.close()
     page.goto(f"{site}/")
     expect(page.get_by_role("heading", name="Offline")).to_be_visible()
     house.start_web()
@@ -120,7 +122,8 @@ def test_one_choice_of_light_or_dark_holds_everywhere(page, site):
     expect(page.get_by_role("button", name="Light")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_label("Email")).to_have_value("root@example.org")
     light = colours(page)
-    assert light[0] == "light" and light[1] != dark[1]
+    assert light[0] == "light"
+    assert light[1] != dark[1]
     page.reload()
     assert colours(page) == light
     page.goto(f"{site}/nosuch")
@@ -148,7 +151,8 @@ def test_it_can_be_installed_and_moves_nobody_who_asks_for_rest(page, site):
     found = tools.send("Page.getAppManifest")
     assert found["errors"] == []
     assert json.loads(found["data"])["name"] == "Riser"
-    moving = "[...document.querySelectorAll('*')].filter((one) => parseFloat(getComputedStyle(one).transitionDuration) > 0.001)"
-    assert page.evaluate(f"{moving}.length") == 0
+    moving = """[...document.querySelectorAll("*")]
+      .filter((one) => parseFloat(getComputedStyle(one).transitionDuration) > 0.001).length"""
+    assert page.evaluate(moving) == 0
     page.emulate_media(reduced_motion="no-preference")
-    assert page.evaluate(f"{moving}.length") > 0
+    assert page.evaluate(moving) > 0
