@@ -14,7 +14,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0009_words'),
+        ('accounts', '0006_tariffs'),
         ('metering', '0007_month_totals'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

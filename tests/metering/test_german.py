@@ -91,7 +91,7 @@ class TestPages:
         text = german(page)
         assert "Wohnung 101 Stockwerk 1" in text
         assert "Leistung 2415,5 W" in text
-        assert re.search(r"Höchstwert: 2415,5 W um \d\d:\d\d", text)
+        assert re.search(r"Höchstwert: 2415,5 W, \d\d:\d\d Uhr", text)
         assert "Gemessen 25. Nov. 2026, 13:20:00" in text
         assert re.search(r"Heute bisher 32,\d kWh 10,\d\d\s€", text)
         assert 'data-power="2415.5"' in page
