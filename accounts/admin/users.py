@@ -46,7 +46,7 @@ class UserForm(UserChangeForm):
 class UserPasswordForm(AdminPasswordChangeForm):
     """A new password from a superuser. Django's own form warns in English only."""
 
-    usable_password_help_text = _(
+    usable_password_help_text = _(  # type: ignore[assignment]
         '<ul id="id_unusable_warning" class="messagelist"><li class="warning">'
         "If disabled, the current password for this user will be lost.</li></ul>"
     )
