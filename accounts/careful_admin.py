@@ -14,6 +14,8 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from accounts.decimals_admin import DecimalsAdmin
+
 FILTER_ENDINGS = ("", "__exact", "__id__exact", "__isnull", "__isempty")
 DATE_ENDINGS = ("__year", "__month", "__day")
 PART_OF_A_DATE = re.compile(r"[12]\d{3}|\d{1,2}")
@@ -31,7 +33,7 @@ class CarefulMultipleChoiceField(ModelMultipleChoiceField):
         return super().clean(value)
 
 
-class CarefulAdmin(admin.ModelAdmin):
+class CarefulAdmin(DecimalsAdmin, admin.ModelAdmin):
     """Takes from a URL only the look-ups that its list's filters make, and from a form only keys that can exist.
 
     Django allows any look-up into a model's own fields, regular expressions included, which can keep

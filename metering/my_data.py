@@ -9,8 +9,10 @@ from typing import Any
 from zipfile import ZIP_DEFLATED
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.db.models import QuerySet
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext_lazy as _
 from zipstream import ZipStream
 
 from accounts.access import Residence
@@ -33,7 +35,7 @@ COLUMNS = (
     "received at", "saved at", "saved by me", "note",
 )  # fmt: skip
 
-README = """\
+README = _("""\
 Your data in Riser, as of {made_at}
 
 account.json         who you are here: email, dates, two-factor or not, what you may do, where you are logged in
@@ -73,14 +75,18 @@ A spreadsheet may take a text such as =1+1 for a formula. So an apostrophe (') s
 begins with one of = + - @ ' or a tab or line break, and within them before such a character that follows a
 semicolon, a quotation mark, a tab or a line break. Take these apostrophes away to have the text as it was written.
 Numbers are as they are, and so are the .json files.
-"""
+""")
 
 
-def my_data(user: User) -> Iterator[bytes]:
-    """The zip, in pieces of some 64 KiB. Needs the database; holds no transaction open between two pieces."""
+def my_data(user: User, language: str = settings.LANGUAGE_CODE) -> Iterator[bytes]:
+    """The zip, in pieces of some 64 KiB, explained in that language.
+
+    Needs the database; holds no transaction open between two pieces.
+    """
     archive = ZipStream(compress_type=ZIP_DEFLATED)
     asked_at = timezone.now()
-    archive.add(README.format(made_at=_utc(asked_at)), "README.txt")
+    with translation.override(language):
+        archive.add(str(README).format(made_at=_utc(asked_at)), "README.txt")
     for name, content in _documents(user):
         archive.add(_json(content), name)
     residences = [Residence.of(tenancy) for tenancy in Tenancy.objects.of(user)]
@@ -148,17 +154,20 @@ def _documents(user: User) -> Iterator[tuple[str, Any]]:
 
 def _access_records(user: User) -> list[dict[str, Any]]:
     records: Any = AccessRecord.objects.visible_to(user)
-    return [
-        {
-            "apartment": str(record.tenancy.apartment),
-            "who": record.viewer.email if record.viewer else None,
-            "role": record.role,
-            "what": record.get_what_display(),
-            "first_at": _utc(record.first_at),
-            "last_at": _utc(record.known_until),
-        }
-        for record in records
-    ]
+    # Files are the same in every language.
+    with translation.override(None):
+        return [_access_record(record) for record in records]
+
+
+def _access_record(record: Any) -> dict[str, Any]:
+    return {
+        "apartment": str(record.tenancy.apartment),
+        "who": record.viewer.email if record.viewer else None,
+        "role": record.role,
+        "what": record.get_what_display(),
+        "first_at": _utc(record.first_at),
+        "last_at": _utc(record.known_until),
+    }
 
 
 def _account(user: User) -> dict[str, Any]:
@@ -181,7 +190,7 @@ def _saved_readings(user: User, residences: list[Residence], until: dt.datetime)
     comma = ""
     yield b"["
     for residence in residences:
-        for _, batch in _batches(residence, _readings_of(residence, until).saved()):
+        for _meter, batch in _batches(residence, _readings_of(residence, until).saved()):
             for reading in batch:
                 content = {
                     "apartment": str(residence.apartment),

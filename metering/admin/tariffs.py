@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.decimals_admin import DecimalsAdmin
 from accounts.models import Building
 from accounts.traced_admin import TracedAdmin
 from metering.figures import plain
@@ -39,7 +40,7 @@ class RateFormSet(BaseInlineFormSet):
         return [f for f in self.forms if f not in self.deleted_forms and (f.instance.pk or f.has_changed())]
 
 
-class RateInline(admin.TabularInline):
+class RateInline(DecimalsAdmin, admin.TabularInline):
     """Prices, and when they hold."""
 
     model = Rate

@@ -5,8 +5,8 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from accounts.access import user_of
@@ -27,4 +27,4 @@ def download(request: HttpRequest) -> HttpResponseBase:
     user = user_of(request)
     if not cache.add(f"my-data-{user.pk}", True, SECONDS_APART):
         return render(request, "accounts/notice.html", {"title": _("Your data"), "text": TOO_SOON}, status=429)
-    return stream(my_data(user), "application/zip", f"riser-{timezone.localdate()}.zip")
+    return stream(my_data(user, get_language()), "application/zip", f"riser-{timezone.localdate()}.zip")

@@ -1,10 +1,11 @@
-"""The Content-Security-Policy in real Chromium: no page needs more than it allows, what is slipped in does not run."""
+"""Every page in real Chromium: the policy refuses nothing, axe finds nothing, and what is slipped in does not run."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.axe import violations
 from tests.factories import PASSWORD
 from tests.test_headers import production
 from tests.waiting import wait_for
@@ -54,10 +55,21 @@ NO_PAGES = ("/live", "/account/data", GET["export"].path)
 """A stream and downloads."""
 
 
-def examine(page, address):
-    page.goto(address)
-    page.wait_for_load_state()
-    assert page.evaluate("window.refused") == [], address
+@pytest.fixture
+def examine(page, site, no_errors):
+    """Opens a page at which the policy refuses nothing and axe finds nothing."""
+
+    def open_one(path):
+        answer = page.goto(site + path)
+        page.wait_for_load_state()
+        assert page.evaluate("window.refused") == [], path
+        if "html" in answer.headers["content-type"]:
+            said = len(no_errors)
+            assert violations(page) == [], path
+            # axe tries styles that the policy refuses.
+            del no_errors[said:]
+
+    return open_one
 
 
 def invitation(house, number):
@@ -97,14 +109,14 @@ def filled(house, site, broker, browser):
     wait_for(lambda: house.query("SELECT 1 FROM metering_rejectedmessage"), "a refused message")
 
 
-def test_pages_for_everybody(page, house, site):
+def test_pages_for_everybody(house, examine):
     token = invitation(house, "101")
     pages = [row.path for row in GET.values() if row.out == 200]
     for path in (*pages, f"/register?invitation={token}", "/register?invitation=nosuch", "/nosuch"):
-        examine(page, site + path)
+        examine(path)
 
 
-def test_pages_of_a_resident(page, house, site, filled, broker):
+def test_pages_of_a_resident(page, house, site, filled, broker, examine):
     log_in(page, site, "resident@example.org")
     expect(page.locator("#curve canvas")).to_be_visible()
     broker.publish(TOPIC, '{"voltage": 231.25, "current": 2.3}')
@@ -116,7 +128,7 @@ def test_pages_of_a_resident(page, house, site, filled, broker):
     expect(page.get_by_role("link", name="Your account")).to_be_visible()
     pages = [row.path for row in GET.values() if row.living == 200 and row.path not in NO_PAGES]
     for path in (*pages, "/history?show=saved", "/nosuch", "/admin/"):
-        examine(page, site + path)
+        examine(path)
     page.goto(f"{site}/history")
     expect(page.locator("#curve canvas")).to_be_visible()
     page.goto(f"{site}/account/two-factor/set-up")
@@ -140,7 +152,7 @@ def test_the_page_of_the_api(page, site, filled, no_errors):
     assert page.evaluate("window.refused") == []
 
 
-def test_every_page_of_admin(page, site, filled):
+def test_every_page_of_admin(page, site, filled, examine):
     log_in(page, site, ROOT)
     # Whoever looks at readings leaves a record, which has a page, too.
     page.goto(f"{site}/admin/metering/reading/")
@@ -155,7 +167,7 @@ def test_every_page_of_admin(page, site, filled):
         assert first.count() == 1, f"nothing in {path}"
         detail = first.evaluate("link => link.pathname").removesuffix("change/")
         for page_path in (f"{path}add/", f"{path}?q=x", *(detail + part for part in PARTS)):
-            examine(page, site + page_path)
+            examine(page_path)
 
 
 def enter_a_tariff(page, site):
