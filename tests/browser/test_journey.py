@@ -27,7 +27,7 @@ def test_from_invitation_to_saved_reading(page, move_in, broker, site):
     expect(shown["voltage"]).to_have_text("220.5")
     expect(shown["current"]).to_have_text("2.3")
     for words in ("Listener running", "Broker connected", "Meter live", "Floor 1 · house"):
-        expect(page.get_by_text(words)).to_be_visible()
+        expect(page.get_by_text(words, exact=True)).to_be_visible()
     page.get_by_label("Note").fill("Oven")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text(re.compile(r"Saved 507\.15 W of \d\d:\d\d:\d\d\."))).to_be_visible()
@@ -94,12 +94,12 @@ def test_it_says_when_the_connection_drops_and_recovers_by_itself(page, move_in,
 
 def test_the_lamps_tell_when_the_listener_stops(page, move_in, house):
     move_in(page, "101")
-    expect(page.get_by_text("Listener running")).to_be_visible()
+    expect(page.get_by_text("Listener running", exact=True)).to_be_visible()
     listener = next(process for process in house.processes if "riser.listener" in process.said)
     listener.signal(signal.SIGTERM)
     assert listener.wait() == 0
-    expect(page.get_by_text("Listener not running")).to_be_visible()
-    expect(page.get_by_text("Broker not connected")).to_be_visible()
+    expect(page.get_by_text("Listener not running", exact=True)).to_be_visible()
+    expect(page.get_by_text("Broker not connected", exact=True)).to_be_visible()
 
 
 def test_an_open_page_ends_with_its_session(page, move_in, house, no_errors):
