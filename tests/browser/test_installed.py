@@ -17,9 +17,9 @@ IN_CHARGE = "navigator.serviceWorker.controller !== null"
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory, templates, broker):
+def house(tmp_path_factory, templates, broker, static_root):
     """Production's settings; on localhost, where browsers allow service workers without TLS."""
-    with production(tmp_path_factory.mktemp("installed"), templates, broker.port, HTTPS="off") as made:
+    with production(tmp_path_factory.mktemp("installed"), templates, broker.port, static_root, HTTPS="off") as made:
         made.start_listener()
         yield made
 
