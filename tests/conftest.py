@@ -41,7 +41,8 @@ def pytest_configure() -> None:
 
 TOGETHER = {
     "tests/browser/test_every_page.py", "tests/browser/test_installed.py", "tests/deploy/test_web_limits.py",
-    "tests/metering/test_plans.py", "tests/test_headers.py", "tests/walls/test_admin.py", "tests/walls/test_managers.py", "tests/walls/test_urls.py",
+    "tests/metering/test_plans.py", "tests/test_headers.py",
+    "tests/walls/test_admin.py", "tests/walls/test_managers.py", "tests/walls/test_urls.py",
 }  # fmt: skip
 """Modules whose tests share what takes long to make: a web server, or a house full of people."""
 
