@@ -22,6 +22,7 @@ class BuildingAdmin(TracedAdmin):
     list_filter = ("timezone", "currency")
     search_fields = ("name", "slug")
     ordering = ("slug",)
+    fields = ("name", "slug", "timezone", "currency", "managers")
     filter_horizontal = ("managers",)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Building]:
@@ -30,6 +31,10 @@ class BuildingAdmin(TracedAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if request.user.is_superuser else ("slug", "managers")
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, tuple[str, ...]]:
+        # Later its meters and their logins at the broker go by it.
+        return {} if obj else {"slug": ("name",)}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)

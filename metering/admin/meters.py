@@ -42,6 +42,10 @@ class ApartmentWithMetersAdmin(ApartmentAdmin):
 
     inlines = (MeterInline,)
 
+    def get_inlines(self, request: HttpRequest, obj: Apartment | None) -> Any:
+        # A new one has none that could be shown.
+        return self.inlines if obj else ()
+
     def save_model(self, request: HttpRequest, obj: Apartment, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if not change:

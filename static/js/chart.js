@@ -10,6 +10,9 @@ Riser.chart = {
   day: (seconds, zone) =>
     new Date(seconds * 1000).toLocaleDateString(Riser.locale, { timeZone: zone, day: "numeric", month: "short" }),
 
+  // What the axis of time spans: all of the data; uPlot would give a single reading almost three years.
+  span: (plot, low, high) => (plot.data[0].length === 1 ? [plot.data[0][0] - 1800, plot.data[0][0] + 1800] : [low, high]),
+
   // The columns of an answer of ours; null where there is none.
   async fetch(address) {
     const answer = await fetch(address, { cache: "no-store", headers: { Accept: "application/json" } }).catch(() => null);

@@ -37,7 +37,7 @@
       cursor: { drag: { x: Riser.zoom.isThere, y: false, setScale: false }, points: { show: false } },
       hooks: Riser.zoom.isThere ? { ...Riser.zoom.hooks, draw: [mark] } : { draw: [mark] },
       scales: {
-        x: { range: (_, low, high) => (begin ? [Number(begin), Number(end)] : Riser.zoom.part ?? [low, high]) },
+        x: { range: (plot, low, high) => (begin ? [Number(begin), Number(end)] : Riser.zoom.part ?? Riser.chart.span(plot, low, high)) },
         y: { range: (_, low, high) => [Math.min(0, low), Math.max(high, 100) * 1.06] },
       },
       series: [

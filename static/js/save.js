@@ -52,5 +52,7 @@
       say(saved.dataset.lost);
     }
     button.disabled = false;
+    // Save may stand at the lower edge of a telephone.
+    saved.scrollIntoView({ block: "nearest" });
   });
 })();

@@ -54,7 +54,7 @@
       cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false } },
       hooks: { ...Riser.zoom.hooks, drawClear: [shade], draw: [mark] },
       scales: {
-        x: { range: (_, low, high) => Riser.zoom.part ?? [low, high] },
+        x: { range: (plot, low, high) => Riser.zoom.part ?? Riser.chart.span(plot, low, high) },
         y: { range: (_, low, high) => [Math.min(limits[0], low) - MARGIN, Math.max(limits[1], high) + MARGIN] },
       },
       series: [{}, edge, edge, { stroke: colour("--riser-line"), width: 2, points: { show: data.times.length < 3, size: 6 } }],

@@ -131,7 +131,10 @@ def test_overlapping_tenancies_are_refused_in_words(as_manager, tenancy):
 
 def test_a_manager_does_not_edit_accounts_nor_make_buildings(as_manager, resident, manager):
     assert as_manager.get("/admin/accounts/user/add/").status_code == 403
-    assert as_manager.get("/admin/accounts/building/add/").status_code == 403
+    refused = as_manager.get("/admin/accounts/building/add/")
+    assert refused.status_code == 403
+    # It tells to log out, and here one can.
+    assert 'href="/logout"' in refused.content.decode()
     page = as_manager.get(f"/admin/accounts/user/{resident.pk}/change/").content.decode()
     assert "argon2" not in page
     assert as_manager.post(f"/admin/accounts/user/{manager.pk}/change/", {"is_superuser": "on"}).status_code == 403
@@ -150,6 +153,7 @@ def test_a_superuser_makes_accounts_and_buildings(db):
             "password2": "correct horse 7"}  # fmt: skip
     assert client.post("/admin/accounts/user/add/", form).status_code == 302
     assert User.objects.get(email="new@example.org").check_password("correct horse 7")
+    assert "#id_slug" in client.get("/admin/accounts/building/add/").content.decode()
     form = {"slug": "birch", "name": "Birch", "timezone": "Europe/Berlin", "currency": "EUR"}
     assert client.post("/admin/accounts/building/add/", form).status_code == 302
     assert Building.objects.get().slug == "birch"

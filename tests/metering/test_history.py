@@ -92,7 +92,10 @@ def test_pages_keep_the_choice(as_resident, meter):
 
 
 def test_empty_states_say_what_to_do(as_resident, meter):
-    assert "No readings in these days." in as_resident.get("/history").content.decode()
+    page = as_resident.get("/history").content.decode()
+    assert "No readings in these days." in page
+    # What nobody measured is unknown, not nothing.
+    assert '<dt>Energy</dt><dd>– <span class="unit">kWh</span>' in page
     assert "You have not saved a reading yet." in as_resident.get("/history?show=saved").content.decode()
 
 
