@@ -1,5 +1,6 @@
 """Buildings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -32,7 +33,7 @@ class BuildingAdmin(TracedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if request.user.is_superuser else ("slug", "managers")
 
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, tuple[str, ...]]:
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Sequence[str]]:
         # Later its meters and their logins at the broker go by it.
         return {} if obj else {"slug": ("name",)}
 
