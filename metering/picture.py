@@ -31,7 +31,10 @@ STEPS = (100, 300, 1000, 3000, 6000)
 """W; where one colour of the picture ends and the next begins."""
 
 FEWEST_IN_A_SUM = FEWEST_OTHERS
-"""So many apartments must be heard before their sum is shown without what each takes: it tells of none of them."""
+"""So many apartments with people in them must be heard before the sum is shown without what each takes.
+
+It tells of none of them then. Empty ones take next to nothing, so they hide nobody.
+"""
 
 BREADTHS = {4: "narrow", 6: "middling", 9: "usual"}
 """How a house is drawn whose floors have so many apartments at most; one with more is broad."""
@@ -160,7 +163,8 @@ def _draw(building: Building, meters: Sequence[Heard], now: dt.datetime, *, has_
     people = occupancy(building)
     homes = building.apartments.order_by("pk")
     cells = [_cell(home, by_home[home.pk], people, now, has_loads=has_loads) for home in homes]
-    powers = [power for pk, own in by_home.items() if pk and (power := _sum(own)) is not None]
+    powers = {pk: power for pk, own in by_home.items() if pk and (power := _sum(own)) is not None}
+    is_told = has_loads or len(people.lived_in & powers.keys()) >= FEWEST_IN_A_SUM
     listener, broker = listener_lamps()
     return Picture(
         building=building,
@@ -168,7 +172,7 @@ def _draw(building: Building, meters: Sequence[Heard], now: dt.datetime, *, has_
         has_loads=has_loads,
         floors=_stack(cells),
         common=by_home[None],
-        total=sum(powers) if powers and (has_loads or len(powers) >= FEWEST_IN_A_SUM) else None,
+        total=sum(powers.values()) if powers and is_told else None,
         heard=len(powers),
         listener=listener,
         broker=broker,

@@ -201,6 +201,14 @@ class TestTheTotal:
         assert figures(page)["Load now"] == "2.3 kW 10 of 10 apartments heard"
         assert AccessRecord.objects.count() == 0
 
+    def test_of_apartments_where_nobody_lives_it_would_tell_of_the_others(self, as_manager, building):
+        meters = fill(building, picture.FEWEST_IN_A_SUM, power=0.0, households=False)
+        for meter in meters[1:]:
+            TenancyFactory(apartment=meter.apartment)
+        assert "Load now" not in figures(page_of(as_manager))
+        TenancyFactory(apartment=meters[0].apartment)
+        assert "Load now" in figures(page_of(as_manager))
+
     def test_a_silent_meter_is_no_part_of_it(self, as_manager, building):
         fill(building, picture.FEWEST_IN_A_SUM)
         measure(ApartmentFactory(building=building, number="late"), 3600, power=9_000)
