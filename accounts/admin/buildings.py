@@ -37,6 +37,10 @@ class BuildingAdmin(TracedAdmin):
         # Later its meters and their logins at the broker go by it.
         return {} if obj else {"slug": ("name",)}
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        # To be entered, not passed over: days are summed by it, and once they are it stays.
+        return {"timezone": ""} | super().get_changeform_initial_data(request)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
 

@@ -153,7 +153,9 @@ def test_a_superuser_makes_accounts_and_buildings(db):
             "password2": "correct horse 7"}  # fmt: skip
     assert client.post("/admin/accounts/user/add/", form).status_code == 302
     assert User.objects.get(email="new@example.org").check_password("correct horse 7")
-    assert "#id_slug" in client.get("/admin/accounts/building/add/").content.decode()
+    page = client.get("/admin/accounts/building/add/")
+    assert "#id_slug" in page.content.decode()
+    assert page.context["adminform"].form["timezone"].value() == ""
     form = {"slug": "birch", "name": "Birch", "timezone": "Europe/Berlin", "currency": "EUR"}
     assert client.post("/admin/accounts/building/add/", form).status_code == 302
     assert Building.objects.get().slug == "birch"
