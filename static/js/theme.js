@@ -18,13 +18,13 @@
   }
 
   function press(choice) {
-    for (const button of document.querySelectorAll(".theme-choice button")) {
+    for (const button of document.querySelectorAll("button[name=theme]")) {
       button.setAttribute("aria-pressed", String(button.value === choice));
     }
   }
 
   document.addEventListener("submit", (event) => {
-    if (!event.target.matches(".theme-choice")) return;
+    if (event.submitter?.name !== "theme") return;
     event.preventDefault();
     const body = new FormData(event.target, event.submitter);
     apply(event.submitter.value);

@@ -123,6 +123,13 @@ def test_one_choice_of_light_or_dark_holds_everywhere(page, site):
     expect(page.get_by_label("Email")).to_have_value("root@example.org")
     light = colours(page)
     assert light[0] == "light"
+    english, german = (page.get_by_role("button", name=name) for name in ("English", "Deutsch"))
+    expect(english).to_have_attribute("aria-pressed", "true")
+    german.click()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    assert colours(page) == light
+    english.click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
     assert light[1] != dark[1]
     page.reload()
     assert colours(page) == light
