@@ -10,6 +10,9 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from accounts.views.entry import logout
 
 admin.site.site_header = "Riser"
 admin.site.site_title = "Riser"
@@ -34,3 +37,11 @@ def admin_password_change(request: HttpRequest, extra_context: dict[str, Any] | 
 
 
 admin.site.password_change = admin_password_change  # type: ignore[method-assign, assignment]
+
+
+def admin_logout(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Our own page makes the device forget the last reading; Django's knows nothing of it."""
+    return logout(request)
+
+
+admin.site.logout = require_POST(admin_logout)  # type: ignore[method-assign, assignment]

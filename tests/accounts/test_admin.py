@@ -15,6 +15,13 @@ NEXT_WEEK = str(dt.date.today() + dt.timedelta(days=7))  # noqa: DTZ011 - any da
 ACTION = "/admin/accounts/joinrequest/"
 
 
+def test_logging_out_of_admin_leads_where_a_device_forgets_the_last_reading(as_manager):
+    answer = as_manager.post("/admin/logout/", follow=True)
+    assert answer.redirect_chain == [("/login", 302)]
+    assert "data-visitor" in answer.content.decode()
+    assert "_auth_user_id" not in as_manager.session
+
+
 @pytest.fixture
 def waiting(apartment):
     return JoinRequest.objects.create(user=UserFactory(email="new@example.org"), apartment=apartment)
