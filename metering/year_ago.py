@@ -1,6 +1,7 @@
 """A household's time beside the same local days a year earlier: what was used then, and what differs."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -59,13 +60,17 @@ def year_ago(
     period = _same_time(building, shown, days, Period(past.begin, min(past.end, now)))
     found = usage(Subject.of_residence(residence), *period, by, now) if period.seconds else []
     then, here = combine(found), combine(parts)
-    keys = {_key(building, part, by): part for part in found}
+    parts_then = defaultdict(list)
+    for part in found:
+        # Where the clock was set back, two hours have one name.
+        parts_then[_key(building, part, by)].append(part)
+    beside = [parts_then.get(_key(building, part, by, years=1)) for part in parts]
     is_own = any(s.since <= period.begin and (s.until is None or period.end <= s.until) for s in residence.spans)
     return YearAgo(
         days=days,
         period=period,
         sum=then,
-        parts=[keys.get(_key(building, part, by, years=1)) for part in parts],
+        parts=[combine(same) if same else None for same in beside],
         shift=round((building.midnight(shown.first) - building.midnight(days.first)).total_seconds()),
         is_own=is_own,
         is_part=period.end < building.midnight(days.last + DAY),

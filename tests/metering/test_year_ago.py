@@ -93,10 +93,14 @@ def test_the_29th_of_february_stands_alone(as_resident, tenancy, building, meter
 
 def test_hours_have_the_same_name_on_the_clock(as_resident, building, meter):
     """The clock went back on 26 October 2025, and on the 25th of 2026."""
-    use(meter, on(building, "2025-10-25"), on(building, "2025-10-26"))
+    use(meter, on(building, "2025-10-25"), on(building, "2025-10-27"))
     before = found(as_resident, "since=2026-10-25&until=2026-10-25&year_ago=1")
     assert len(before.parts) == 25
     assert all(round(part.energy / 1_000_000) == 1 for part in before.parts)
+
+    # Beside the one hour from 2 to 3 stand both that were called so.
+    before = found(as_resident, "since=2026-10-26&until=2026-10-26&year_ago=1")
+    assert [round(part.energy / 1_000_000) for part in before.parts] == [1, 1, 2, *[1] * 21]
 
 
 class TestNothingToCompare:
