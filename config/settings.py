@@ -183,7 +183,7 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     # A page asks some twenty short questions: what the server has planned five times it need not plan again.
-    DATABASE["OPTIONS"] = DATABASE.get("OPTIONS", {}) | {"server_side_binding": True, "prepare_threshold": 5}
+    DATABASE["OPTIONS"] = {"server_side_binding": True, "prepare_threshold": 5} | DATABASE.get("OPTIONS", {})
     DATABASE["CONN_MAX_AGE"] = 600
     DATABASE["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": DATABASE}
