@@ -43,6 +43,17 @@ def connected(listener):
     return listener
 
 
+def subscribe(listener, topics):
+    """Until the broker has answered."""
+
+    def answered():
+        receive(listener)
+        return not listener._asked
+
+    listener.subscribe(topics)
+    wait_for(answered, "the broker answers")
+
+
 @pytest.fixture
 def name(request):
     return f"listener-{abs(hash(request.node.nodeid))}"
@@ -165,8 +176,7 @@ def test_an_unreachable_broker_does_not_hold_the_step_up(name):
 
 def test_a_topic_that_the_main_filter_covers_comes_once(broker, name):
     listener = connected(connect(broker.port, name))
-    listener.subscribe([TOPIC, "house/main"])
-    receive(listener)
+    subscribe(listener, [TOPIC, "house/main"])
     broker.publish(TOPIC, "1")
     broker.publish("house/main", "2")
     assert [item.payload for item in received(listener, 2)] == [b"1", b"2"]
@@ -175,8 +185,7 @@ def test_a_topic_that_the_main_filter_covers_comes_once(broker, name):
 def test_a_topic_that_no_meter_has_any_more_is_not_heard(broker, name):
     listener = connected(connect(broker.port, name))
     listener.subscribe(["house/old"])
-    listener.subscribe(["house/new"])
-    receive(listener)
+    subscribe(listener, ["house/new"])
     broker.publish("house/old", "1")
     broker.publish("house/new", "2")
     assert [item.payload for item in received(listener, 1)] == [b"2"]
@@ -185,8 +194,7 @@ def test_a_topic_that_no_meter_has_any_more_is_not_heard(broker, name):
 def test_two_that_share_get_each_message_once(broker, name):
     pair = [connected(connect(broker.port, f"{name}{number}", share=f"g{name}")) for number in range(2)]
     for listener in pair:
-        listener.subscribe([f"{name}/own"])
-        receive(listener)
+        subscribe(listener, [f"{name}/own"])
     for number in range(6):
         broker.publish(TOPIC, f"main {number}")
         broker.publish(f"{name}/own", f"own {number}")
@@ -200,8 +208,7 @@ def test_more_topics_than_fit_into_a_packet(tmp_path, name):
     with Broker(tmp_path, "allow_anonymous true", "max_packet_size 20000") as broker:
         listener = connected(connect(broker.port, name))
         topics = [f"{'x' * 180}/{number}" for number in range(300)]
-        listener.subscribe(topics)
-        receive(listener)
+        subscribe(listener, topics)
         broker.publish(topics[299], "1")
         broker.publish(TOPIC, "2")
         assert [item.payload for item in received(listener, 2)] == [b"1", b"2"]
