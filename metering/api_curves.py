@@ -44,6 +44,7 @@ class CurveOut(Schema):
 
     step: int = Field(description="s, width of a bucket")
     times: list[int] = Field(description="Unix seconds at which the buckets begin")
+    low: list[float | None] = Field(description="W, lowest of the bucket; null, too, where buckets are days")
     mean: list[float | None] = Field(description="W, mean of the bucket")
     peak: list[float | None] = Field(description="W, highest of the bucket")
     saved: list[MarkOut] = Field(description="The newest saved readings of that time, at most 100")

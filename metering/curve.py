@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TypedDict
 
-from django.db.models import Avg, Max
+from django.db.models import Avg, Max, Min
 from django.db.models.query import QuerySet
 
 from metering.models import Reading
@@ -14,11 +14,19 @@ POINTS = 400
 WIDTHS = (2, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
 
 
+Bucket = tuple[int, float | None, float, float]
+"""Unix seconds at which it begins; lowest W, None where it is not kept, mean W and highest W."""
+
+
 class Curve(TypedDict):
-    """Columns for a chart: Unix seconds, mean W and highest W of each bucket; null is a gap."""
+    """Columns for a chart: Unix seconds, lowest, mean and highest W of each bucket; null is a gap.
+
+    The lowest is null as well where only days are kept.
+    """
 
     step: int
     times: list[int]
+    low: list[float | None]
     mean: list[float | None]
     peak: list[float | None]
 
@@ -30,28 +38,29 @@ def curve(readings: QuerySet[Reading], seconds: float) -> Curve:
         readings.order_by()
         .annotate(bucket=BucketStart("taken_at", step))
         .values("bucket")
-        .annotate(mean=Avg("power"), peak=Max("power"))
-        .values_list("bucket", "mean", "peak")
+        .annotate(low=Min("power"), mean=Avg("power"), peak=Max("power"))
+        .values_list("bucket", "low", "mean", "peak")
         .order_by("bucket")
     )
-    return with_gaps(step, ((int(bucket.timestamp()), mean, peak) for bucket, mean, peak in rows))
+    return with_gaps(step, ((int(bucket.timestamp()), *powers) for bucket, *powers in rows))
 
 
-def with_gaps(step: int, rows: Iterable[tuple[int, float, float]], tolerance: int = 0) -> Curve:
-    """The curve of these buckets: Unix seconds, mean and highest W. One that is missing is a gap.
+def with_gaps(step: int, rows: Iterable[Bucket], tolerance: int = 0) -> Curve:
+    """The curve of these buckets. One that is missing is a gap.
 
     A bucket may come that many seconds late.
     """
-    result = Curve(step=step, times=[], mean=[], peak=[])
-    for second, mean, peak in rows:
+    result = Curve(step=step, times=[], low=[], mean=[], peak=[])
+    for second, *powers in rows:
         if result["times"] and second - result["times"][-1] > step + tolerance:
-            _append(result, result["times"][-1] + step, None, None)
-        _append(result, second, round(mean, 1), round(peak, 1))
+            _append(result, result["times"][-1] + step, None, None, None)
+        _append(result, second, *(None if power is None else round(power, 1) for power in powers))
     return result
 
 
-def _append(result: Curve, second: int, mean: float | None, peak: float | None) -> None:
+def _append(result: Curve, second: int, low: float | None, mean: float | None, peak: float | None) -> None:
     result["times"].append(second)
+    result["low"].append(low)
     result["mean"].append(mean)
     result["peak"].append(peak)
 

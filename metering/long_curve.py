@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from django.db.models import F, Max, Sum
+from django.db.models import F, Max, Min, Sum
 from django.db.models.query import QuerySet
 
 from accounts.access import Residence
-from metering.curve import Curve, width, with_gaps
+from metering.curve import Bucket, Curve, width, with_gaps
 from metering.models import DayTotal, Load
 from metering.models.load import QUARTER
 from metering.periods import DAY, Period, days_begun
@@ -17,8 +17,6 @@ QUARTER_SECONDS = int(QUARTER.total_seconds())
 W_PER_MWH = 3.6
 """mWh / s are 3.6 W."""
 PEAK = {"peak": Max("power_max")}
-Bucket = tuple[int, float, float]
-"""Unix seconds at which it begins, mean W, highest W."""
 
 
 def long_curve(residence: Residence, period: Period) -> Curve:
@@ -38,9 +36,9 @@ def quarters_of(residence: Residence, period: Period) -> QuerySet[Load]:
 def _by_quarters(residence: Residence, period: Period, step: int) -> Iterator[Bucket]:
     quarters = quarters_of(residence, period).annotate(bucket=F("quarter") / (step // QUARTER_SECONDS))
     rows = quarters.values_list("bucket").order_by("bucket")
-    sums = rows.annotate(total=Sum(F("power_mean") * F("samples")), number=Sum("samples"), **PEAK)
-    for bucket, total, number, peak in sums:
-        yield bucket * step, int(total) / int(number), float(peak)
+    sums = rows.annotate(low=Min("power_min"), total=Sum(F("power_mean") * F("samples")), number=Sum("samples"), **PEAK)
+    for bucket, low, total, number, peak in sums:
+        yield bucket * step, float(low), int(total) / int(number), float(peak)
 
 
 def days_of(residence: Residence, period: Period) -> QuerySet[DayTotal]:
@@ -56,7 +54,7 @@ def _by_days(residence: Residence, period: Period) -> Iterator[Bucket]:
         begin, peak = int(residence.building.midnight(date).timestamp()), float(highest or 0)
         mean = mean_of_days(*counted)
         # A day of lone readings has no time between them.
-        yield begin, peak if mean is None else mean, peak
+        yield begin, None, peak if mean is None else mean, peak
 
 
 def mean_of_days(energy: int | None, exported: int, bridged: int, covered: int) -> float | None:

@@ -1,4 +1,4 @@
-// The curve of power over time: the mean of each step as a line, its highest value as a shade above.
+// The curve of power over time: the mean of each step as a line, what lies between its lowest and highest as a shade.
 (() => {
   const AGAIN_MS = 30_000;
   const element = document.getElementById("curve");
@@ -7,7 +7,7 @@
   const peakText = document.getElementById("peak");
   const stepText = document.getElementById("curve-step");
   const emptyText = document.getElementById("curve-empty");
-  const NOTHING = { step: 0, times: [], mean: [], peak: [], saved: [] };
+  const NOTHING = { step: 0, times: [], low: [], mean: [], peak: [], saved: [] };
   let data = NOTHING;
   // The same days a year earlier, moved here.
   let earlier = NOTHING;
@@ -30,6 +30,7 @@
 
   function options() {
     const few = data.times.length < 3;
+    const edge = { stroke: colour("--riser-peak"), width: 1, points: { show: false } };
     return Riser.chart.options(element, {
       heights: [190, 260],
       times: begin ? { values: (_, splits) => splits.map(hour) } : Riser.chart.days(zone),
@@ -42,16 +43,22 @@
       },
       series: [
         {},
-        { stroke: colour("--riser-peak"), width: 1, fill: colour("--riser-shade"), points: { show: false } },
+        edge,
+        edge,
         { stroke: colour("--riser-line"), width: 2, points: { show: few, size: 6 } },
         { stroke: colour("--riser-before"), width: 1.5, dash: [5, 4], points: { show: earlier.times.length < 3, size: 6 } },
       ],
+      // Of days the lowest is not kept.
+      bands: [{ series: [1, hasLow() ? 2 : 3], fill: colour("--riser-shade") }],
     });
   }
 
+  const hasLow = () => data.low.some((power) => power !== null);
+
   function columns() {
-    if (!earlier.times.length) return [data.times, data.peak, data.mean, data.times.map(() => null)];
-    return uPlot.join([[data.times, data.peak, data.mean], [earlier.times, earlier.mean]], [[2, 2, 2], [2, 2]]);
+    const own = [data.times, data.peak, data.low, data.mean];
+    if (!earlier.times.length) return [...own, data.times.map(() => null)];
+    return uPlot.join([own, [earlier.times, earlier.mean]], [[2, 2, 2, 2], [2, 2]]);
   }
 
   function describe() {
@@ -60,7 +67,7 @@
     emptyText?.toggleAttribute("hidden", known.length > 0);
     element.hidden = nothing;
     table.show(!nothing);
-    if (stepText) stepText.textContent = known.length ? stepText.dataset.words.replace("{step}", Riser.duration(data.step)) : "";
+    if (stepText) stepText.textContent = known.length ? stepText.dataset[hasLow() ? "words" : "peaks"].replace("{step}", Riser.duration(data.step)) : "";
     if (!known.length) return;
     const highest = Math.max(...known);
     const at = data.times[data.peak.indexOf(highest)];
@@ -74,7 +81,7 @@
   function rows() {
     const name = (second) => `${day(second)}, ${data.step < 60 ? Riser.time(new Date(second * 1000), zone) : hour(second)}`;
     const then = new Map(earlier.times.map((second, index) => [second, earlier.mean[index]]));
-    const cells = (second, index) => [data.mean[index], data.peak[index], ...(before ? [then.get(second)] : [])];
+    const cells = (second, index) => [data.low[index], data.mean[index], data.peak[index], ...(before ? [then.get(second)] : [])];
     return data.times.map((second, index) => [name(second), ...cells(second, index).map(Riser.figure)]);
   }
   const table = Riser.chart.table(element, rows);

@@ -235,8 +235,8 @@ class TestCurve:
     def test_of_a_day(self, as_resident, meter):
         self.measure(meter, (-1, 9), (0, 1), (100, 3), (900, 2), (86_400, 9))
         assert as_resident.get("/api/curve?since=2026-11-23&until=2026-11-23").json() == {
-            "step": 300, "times": [BEGIN, BEGIN + 300, BEGIN + 900], "mean": [200, None, 200], "peak": [300, None, 200],
-            "saved": [],
+            "step": 300, "times": [BEGIN, BEGIN + 300, BEGIN + 900],
+            "low": [100, None, 200], "mean": [200, None, 200], "peak": [300, None, 200], "saved": [],
         }  # fmt: skip
 
     def test_saved_readings_are_marked(self, as_resident, meter):
@@ -250,7 +250,7 @@ class TestCurve:
         curve = as_resident.get("/api/curve?since=2026-11-23&until=2026-12-07").json()
         assert curve == {
             "step": 3600, "times": [BEGIN, BEGIN + 3600, BEGIN + 7200],
-            "mean": [300, None, 200], "peak": [500, None, 200], "saved": [],
+            "low": [100, None, 200], "mean": [300, None, 200], "peak": [500, None, 200], "saved": [],
         }  # fmt: skip
 
     def test_of_a_year(self, as_resident, meter):
@@ -261,6 +261,7 @@ class TestCurve:
         # Of ten seconds from 100 W to 300 W; and one that stands alone.
         assert curve["mean"] == [pytest.approx(200, abs=1), None, 200]
         assert curve["peak"] == [300, None, 200]
+        assert curve["low"] == [None, None, None]
 
     def test_a_part_of_it_is_finer(self, as_resident, meter):
         self.measure(meter, (0, 1), (599, 2), (610, 3), (1200, 4))

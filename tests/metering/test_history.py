@@ -139,7 +139,7 @@ def test_figures_of_a_day_stay_when_its_readings_are_gone(as_resident, meter):
     found = as_resident.get("/history?since=2026-11-09&until=2026-11-09").context["statistics"]
     assert found == {"average": 300, "maximum": 600, "number": 3}
     curve = as_resident.get("/api/curve?since=2026-11-09&until=2026-11-09").json()
-    assert (curve["step"], curve["mean"], curve["peak"]) == (900, [150, 600], [200, 600])
+    assert (curve["step"], curve["low"], curve["mean"], curve["peak"]) == (900, [100, 600], [150, 600], [200, 600])
 
 
 class TestBeside:
