@@ -1,16 +1,18 @@
 """Apartments, and who lives there now."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.db import models
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.guiding_admin import GuidingAdmin
 from accounts.models import Apartment, Tenancy
-from accounts.traced_admin import TracedAdmin
 
 
 def households_now() -> Prefetch:
@@ -28,7 +30,7 @@ def _describe(tenancy: Tenancy) -> str:
     return gettext("%(people)s since %(begin)s") % {"people": people, "begin": tenancy.dates["begin"]}
 
 
-class ApartmentAdmin(TracedAdmin):
+class ApartmentAdmin(GuidingAdmin):
     """Apartments and who lives there; metering registers it together with the apartment's meters."""
 
     building_path = "building"
@@ -37,6 +39,11 @@ class ApartmentAdmin(TracedAdmin):
     search_fields = ("number", "floor", "building__name")
     list_select_related = ("building",)
     list_per_page = 100
+
+    def next_steps(self, request: HttpRequest, obj: Apartment) -> Iterator[SafeString]:
+        if not obj.tenancies.filter(Q(moved_out__isnull=True) | Q(moved_out__gt=obj.building.today())).exists():
+            words = gettext("Add a tenancy for the household that lives there")
+            yield from self.adding(request, Tenancy, words, apartment=obj.pk)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # Its meters, readings and tenancies belong to this building.

@@ -1,18 +1,20 @@
 """Buildings."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Building
-from accounts.traced_admin import TracedAdmin
+from accounts.guiding_admin import GuidingAdmin
+from accounts.models import Apartment, Building
 
 
-class BuildingAdmin(TracedAdmin):
+class BuildingAdmin(GuidingAdmin):
     """A manager edits the building's name and time zone; only a superuser makes one or names managers.
 
     Metering registers it together with the building's energy.
@@ -29,6 +31,10 @@ class BuildingAdmin(TracedAdmin):
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Building]:
         buildings: models.QuerySet[Building] = super().get_queryset(request)
         return buildings.annotate(apartment_count=models.Count("apartments"))
+
+    def next_steps(self, request: HttpRequest, obj: Building) -> Iterator[SafeString]:
+        if not obj.apartments.exists():
+            yield from self.adding(request, Apartment, gettext("Add its apartments"), building=obj.pk)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if request.user.is_superuser else ("slug", "managers")

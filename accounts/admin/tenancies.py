@@ -1,15 +1,18 @@
 """Who lives or lived where."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Tenancy
-from accounts.traced_admin import TracedAdmin
+from accounts.guiding_admin import GuidingAdmin
+from accounts.models import Invitation, Tenancy
 
 
 class LastingFilter(admin.SimpleListFilter):
@@ -29,7 +32,7 @@ class LastingFilter(admin.SimpleListFilter):
 
 
 @admin.register(Tenancy)
-class TenancyAdmin(TracedAdmin):
+class TenancyAdmin(GuidingAdmin):
     """Who lives or lived where, from when until when."""
 
     building_path = "apartment__building"
@@ -39,6 +42,11 @@ class TenancyAdmin(TracedAdmin):
     list_select_related = ("apartment__building",)
     filter_horizontal = ("residents",)
     date_hierarchy = "moved_in"
+
+    def next_steps(self, request: HttpRequest, obj: Tenancy) -> Iterator[SafeString]:
+        open_ones = obj.invitations.filter(used_at__isnull=True, expires_at__gt=timezone.now())
+        if not (obj.has_ended or obj.residents.exists() or open_ones.exists()):
+            yield from self.adding(request, Invitation, gettext("Invite the household"), tenancy=obj.pk)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Tenancy]:
         return super().get_queryset(request).prefetch_related("residents")

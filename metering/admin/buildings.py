@@ -1,7 +1,7 @@
 """A building, and what its apartments used month by month."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -31,6 +31,7 @@ from metering.export.formats import CSV, as_csv
 from metering.export.tables import USAGE_COLUMNS, Table, usage_rows
 from metering.house_usage import usage_by_apartment
 from metering.main_meter import balance
+from metering.models import Tariff
 from metering.periods import DAY, By, next_begin
 from metering.usage import Usage, combine
 
@@ -134,6 +135,11 @@ class BuildingWithEnergyAdmin(BuildingAdmin):
             path("<path:object_id>/picture/", picture, name="building_picture"),
             *super().get_urls(),
         ]
+
+    def next_steps(self, request: HttpRequest, obj: Building) -> Iterator[SafeString]:
+        yield from super().next_steps(request, obj)
+        if not obj.tariffs.filter(replaced_at=None).exists():
+            yield from self.adding(request, Tariff, _("Add its tariff"), building=obj.pk)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         fields = super().get_readonly_fields(request, obj)

@@ -1,18 +1,29 @@
 """Meters, by themselves and with their apartment."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.admin.apartments import ApartmentAdmin
+from accounts.guiding_admin import GuidingAdmin
 from accounts.models import Apartment
-from accounts.traced_admin import TracedAdmin
 from metering.models import Meter, Reading
 from metering.models.instant import EPOCH
+
+
+def connecting(meters: Iterable[Meter]) -> Iterator[SafeString]:
+    """The step to a meter's first reading, which is done at the meter."""
+    for meter in meters:
+        if not meter.has_measured:
+            topic = format_html("<code>{}</code>", meter.publishes_to)
+            yield format_html(_("Have the meter publish to {topic}: nothing was heard of it yet"), topic=topic)
 
 
 class MeterInline(admin.TabularInline):
@@ -46,6 +57,13 @@ class ApartmentWithMetersAdmin(ApartmentAdmin):
         # A new one has none that could be shown.
         return self.inlines if obj else ()
 
+    def next_steps(self, request: HttpRequest, obj: Apartment) -> Iterator[SafeString]:
+        installed = obj.meters.filter(removed_at__isnull=True).select_related("apartment__building", "building")
+        yield from connecting(installed)
+        if not installed:
+            yield from self.adding(request, Meter, _("Add its meter"), building=obj.building_id, apartment=obj.pk)
+        yield from super().next_steps(request, obj)
+
     def save_model(self, request: HttpRequest, obj: Apartment, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if not change:
@@ -68,7 +86,7 @@ class InstalledFilter(admin.SimpleListFilter):
 
 
 @admin.register(Meter)
-class MeterAdmin(TracedAdmin):
+class MeterAdmin(GuidingAdmin):
     """Meters. Replacing one: fill in when it was removed, then add the new one."""
 
     building_path = "building"
@@ -81,6 +99,9 @@ class MeterAdmin(TracedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # A meter that changes its place would take one household's readings to another.
         return ("building", "apartment") if obj else ()
+
+    def next_steps(self, request: HttpRequest, obj: Meter) -> Iterator[SafeString]:
+        yield from connecting([] if obj.removed_at else [obj])
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Meter]:
         newest = Reading.objects.filter(meter=models.OuterRef("pk")).order_by("-taken_at").values("taken_at")[:1]
@@ -104,9 +125,7 @@ class MeterAdmin(TracedAdmin):
         return _("from the beginning") if value == EPOCH else super().say(field, value)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        measured = [
-            str(meter) for meter in objs if meter.readings.exists() or meter.loads.exists() or meter.day_totals.exists()
-        ]
+        measured = [str(meter) for meter in objs if meter.has_measured]
         if not measured:
             return super().get_deleted_objects(objs, request)
         # Django would list its readings and loads, all of them, with what they say.

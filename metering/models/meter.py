@@ -192,6 +192,11 @@ class Meter(models.Model):
             raise ValidationError({"topic": _("Another meter publishes to this topic in the same time.")})
 
     @property
+    def has_measured(self) -> bool:
+        """Whether anything is kept of it. Its readings go first."""
+        return self.readings.exists() or self.loads.exists() or self.day_totals.exists()
+
+    @property
     def place(self) -> str:
         """The apartment or the building whose electricity it measures."""
         return (
