@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -42,6 +42,12 @@ class CarefulAdmin(DecimalsAdmin, admin.ModelAdmin):
 
     # Counts beside the filters would tell of rows that are not shown, and count millions.
     show_facets = admin.ShowFacets.NEVER
+
+    help_texts: ClassVar[dict[str, Any]] = {}
+    """What a form says below its fields, where that is more than the models say of themselves."""
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return super().get_form(request, *args, **{"help_texts": self.help_texts} | kwargs)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         if "\0" in value or HUGE_NUMBER.fullmatch(value):

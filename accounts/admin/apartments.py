@@ -1,7 +1,7 @@
 """Apartments, and who lives there now."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
@@ -39,6 +39,9 @@ class ApartmentAdmin(GuidingAdmin):
     search_fields = ("number", "floor", "building__name")
     list_select_related = ("building",)
     list_per_page = 100
+    help_texts: ClassVar[dict[str, Any]] = {
+        "number": _("Such as 101 or 2-left. It is a part of its meter's topic: letters A to Z, digits, dot, _ and -."),
+    }
 
     def next_steps(self, request: HttpRequest, obj: Apartment) -> Iterator[SafeString]:
         if not obj.tenancies.filter(Q(moved_out__isnull=True) | Q(moved_out__gt=obj.building.today())).exists():

@@ -1,8 +1,10 @@
 """Meters, by themselves and with their apartment."""
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -26,13 +28,41 @@ def connecting(meters: Iterable[Meter]) -> Iterator[SafeString]:
             yield format_html(_("Have the meter publish to {topic}: nothing was heard of it yet"), topic=topic)
 
 
+def since_when(meter: Meter) -> Any:
+    """When it was installed, or that it always was: those that came with their apartment have no date of their own."""
+    return meter.installed_at if meter.installed_at > EPOCH else _("from the beginning")
+
+
+class MeterForm(forms.ModelForm):
+    """A meter that was there from the beginning has no date to show, and needs none."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and self.instance.installed_at <= EPOCH:
+            self.initial["installed_at"] = None
+            installed_at = self.fields["installed_at"]
+            installed_at.required = False
+            installed_at.help_text = _("Empty: it was there from the beginning. Readings taken before are not its own.")
+
+    def clean_installed_at(self) -> dt.datetime:
+        return self.cleaned_data["installed_at"] or EPOCH
+
+
 class MeterInline(admin.TabularInline):
     """An apartment's meters, past ones included."""
 
     model = Meter
-    fields = ("serial", "decoder", "topic", "installed_at", "removed_at")
+    fields = readonly_fields = ("serial", "decoder", "publishes_to", "installed", "removed_at")
     extra = 0
     show_change_link = True
+
+    @admin.display(description=gettext_lazy("topic"))
+    def publishes_to(self, meter: Meter) -> str:
+        return meter.publishes_to
+
+    @admin.display(description=gettext_lazy("installed at"))
+    def installed(self, meter: Meter) -> Any:
+        return since_when(meter)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(getattr(request.user, "is_manager", False))
@@ -90,6 +120,8 @@ class MeterAdmin(GuidingAdmin):
     """Meters. Replacing one: fill in when it was removed, then add the new one."""
 
     building_path = "building"
+    form = MeterForm
+    help_texts: ClassVar[dict[str, Any]] = {"removed_at": gettext_lazy("Empty while it is installed.")}
     list_display = ("place", "newest_reading", "publishes_to", "serial", "installed", "removed_at")
     list_filter = (("building", admin.RelatedOnlyFieldListFilter), InstalledFilter, "decoder")
     search_fields = ("serial", "topic", "apartment__number")
@@ -118,8 +150,7 @@ class MeterAdmin(GuidingAdmin):
 
     @admin.display(description=gettext_lazy("installed at"), ordering="installed_at")
     def installed(self, meter: Meter) -> Any:
-        # Meters that came with their apartment have no date of their own.
-        return meter.installed_at if meter.installed_at > EPOCH else _("from the beginning")
+        return since_when(meter)
 
     def say(self, field: models.Field, value: Any) -> str:
         return _("from the beginning") if value == EPOCH else super().say(field, value)

@@ -4,6 +4,7 @@ import zoneinfo
 
 import pytest
 import qrcode
+import time_machine
 from allauth.account.models import EmailAddress
 from django.test import Client
 
@@ -85,6 +86,15 @@ def test_an_invitation_shows_its_link_once(as_manager, tenancy):
     for path in ("", f"{invitation.pk}/change/"):
         assert token not in as_manager.get(f"/admin/accounts/invitation/{path}", follow=True).content.decode()
     assert Client().get(f"/register?invitation={token}").status_code == 200
+
+
+def test_a_household_that_has_left_is_not_offered_to_be_invited(as_manager, tenancy, neighbour_apartment):
+    ended = TenancyFactory(apartment=neighbour_apartment, moved_out=dt.date(2026, 1, 1))
+    form = as_manager.get("/admin/accounts/invitation/add/").context["adminform"].form
+    assert list(form.fields["tenancy"].queryset) == [tenancy]
+    form = {"tenancy": ended.pk, "expires_at_0": NEXT_WEEK, "expires_at_1": "00:00:00"}
+    assert as_manager.post("/admin/accounts/invitation/add/", form).status_code == 200
+    assert not Invitation.objects.exists()
 
 
 def modules(page):
@@ -230,3 +240,15 @@ def test_an_apartment_takes_no_number_that_another_has(as_manager, apartment, ne
     answer = as_manager.post(path, form)
     assert answer.status_code == 200
     assert "This building has an apartment with this number already." in answer.content.decode()
+
+
+def test_a_tenancy_begins_today_by_the_time_of_the_house(as_manager, building):
+    with time_machine.travel("2026-11-25 23:30Z"):
+        form = as_manager.get("/admin/accounts/tenancy/add/").context["adminform"].form
+        assert form["moved_in"].value() == dt.date(2026, 11, 26)
+
+
+def test_a_filter_for_what_is_current_says_so_in_german(as_manager, tenancy):
+    for path in ("accounts/tenancy", "metering/tariff"):
+        page = as_manager.get(f"/admin/{path}/", headers={"accept-language": "de"}).content.decode()
+        assert ">Aktuell</a>" in page, path

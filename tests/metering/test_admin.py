@@ -6,6 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from metering.models import Meter, RejectedMessage
+from metering.models.instant import EPOCH
 from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, ReadingFactory
 from tests.fakes import NOON
 
@@ -151,3 +152,52 @@ def test_a_meter_that_was_replaced_is_not_put_back_beside_its_successor(as_manag
     answer = as_manager.post(f"/admin/metering/meter/{old.pk}/change/", form)
     assert answer.status_code == 200
     assert "This apartment has a meter on its own topic already." in answer.content.decode()
+
+
+def meter_form(client, meter):
+    return client.get(f"/admin/metering/meter/{meter.pk}/change/").context["adminform"].form
+
+
+def save_meter(client, meter, date, time=""):
+    form = {"decoder": "native", "topic": "", "serial": "7", "installed_at_0": date, "installed_at_1": time}
+    return client.post(f"/admin/metering/meter/{meter.pk}/change/", form)
+
+
+class TestAMeterThatWasThereFromTheBeginning:
+    def test_says_so(self, as_manager, meter):
+        pages = (
+            "metering/meter/",
+            f"metering/meter/{meter.pk}/change/",
+            f"accounts/apartment/{meter.apartment_id}/change/",
+        )
+        for path in pages:
+            page = as_manager.get(f"/admin/{path}").content.decode()
+            assert "from the beginning" in page, path
+            assert "1970" not in page, path
+
+    def test_stays_so_when_something_else_is_changed(self, as_manager, meter):
+        assert meter_form(as_manager, meter)["installed_at"].value() is None
+        assert save_meter(as_manager, meter, "").status_code == 302
+        meter.refresh_from_db()
+        assert (meter.serial, meter.installed_at) == ("7", EPOCH)
+        assert meter.history.first().installed_at == EPOCH
+
+    def test_may_get_a_date(self, as_manager, meter):
+        assert save_meter(as_manager, meter, "2026-01-01", "00:00:00").status_code == 302
+        meter.refresh_from_db()
+        assert meter.installed_at == dt.datetime(2025, 12, 31, 23, tzinfo=dt.UTC)
+
+    def test_and_one_with_a_date_keeps_it(self, as_manager, apartment):
+        """Else a successor would take its predecessor's readings."""
+        successor = MeterFactory(apartment=apartment, installed_at=NOON)
+        assert save_meter(as_manager, successor, "").status_code == 200
+        successor.refresh_from_db()
+        assert successor.installed_at == NOON
+
+    def test_a_new_one_has_a_date(self, as_manager, apartment):
+        form = as_manager.get("/admin/metering/meter/add/").context["adminform"].form
+        assert form["installed_at"].value() is not None
+        new = {"building": apartment.building_id, "apartment": apartment.pk, "decoder": "native", "topic": "",
+               "installed_at_0": "", "installed_at_1": ""}  # fmt: skip
+        assert as_manager.post("/admin/metering/meter/add/", new).status_code == 200
+        assert not Meter.objects.exists()
