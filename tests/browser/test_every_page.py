@@ -211,7 +211,7 @@ def test_what_moves_in_admin(page, site, filled):
     expect(page.locator("#id_expires_at_1")).to_have_value("12:00:00")
     page.locator("#id_tenancy").select_option(index=1)
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.locator("#invitation-link")).to_contain_text("/register")
+    copies_the_link(page)
     page.goto(f"{site}/admin/accounts/apartment/")
     page.locator("#action-toggle").check()
     expect(page.locator(".action-counter")).to_contain_text("3 of 3 selected")
@@ -220,6 +220,23 @@ def test_what_moves_in_admin(page, site, filled):
     expect(page.get_by_role("heading", name=re.compile("Delete|Cannot delete"))).to_be_visible()
     page.get_by_role("button", name="Dark").click()
     assert page.evaluate("window.refused") == []
+
+
+def copies_the_link(page):
+    """Where the clipboard is refused, the link is marked and copied from there."""
+    link = page.locator("#invitation-link")
+    expect(link).to_contain_text("/register")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy the link").click()
+    expect(page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == link.inner_text()
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('refused')); }")
+    for works, words in ((True, "Copied"), (False, "The link is marked")):
+        page.evaluate("works => { document.execCommand = () => works; }", works)
+        page.get_by_role("button", name="Copy the link").click()
+        expect(page.locator("#copied")).to_contain_text(words)
+        assert page.evaluate("getSelection().toString().trim()") == link.inner_text()
+    page.context.clear_permissions()
 
 
 SLIPPED_IN = """
