@@ -252,3 +252,10 @@ def test_a_filter_for_what_is_current_says_so_in_german(as_manager, tenancy):
     for path in ("accounts/tenancy", "metering/tariff"):
         page = as_manager.get(f"/admin/{path}/", headers={"accept-language": "de"}).content.decode()
         assert ">Aktuell</a>" in page, path
+
+
+def test_filters_have_titles_that_need_no_grammar(as_manager, tenancy):
+    page = as_manager.get("/admin/metering/reading/", headers={"accept-language": "de"}).content.decode()
+    assert "<summary> Gemerkt</summary>" in page
+    assert "Nach gemerkt" not in page
+    assert "<summary> State</summary>" in as_manager.get("/admin/accounts/tenancy/").content.decode()
