@@ -180,6 +180,8 @@ class BuildingWithEnergyAdmin(BuildingAdmin):
             "opts": self.opts,
             "building": building,
             "span": span,
+            "after": span.after if span.after.first <= building.today() else None,
+            "now": timezone.now(),
             "rows": [(row.apartment, row.cells(whole, by_month=by_month)) for row in rows],
             "apartments": reverse("admin:accounts_apartment_changelist"),
             "months": months,
@@ -201,12 +203,15 @@ class BuildingWithEnergyAdmin(BuildingAdmin):
 
 
 def _span(request: HttpRequest, building: Building) -> Span:
-    """What the URL asks for, else this month."""
+    """What the URL asks for, else this month: there is nothing yet of time to come."""
+    today = building.today()
     form = SpanForm(request.GET)
-    if not form.is_valid():
-        return Span(building.today().replace(day=1), By.MONTH)
-    month = form.cleaned_data["month"]
-    return Span(dt.date(form.cleaned_data["year"], month or 1, 1), By.MONTH if month else By.YEAR)
+    if form.is_valid():
+        month = form.cleaned_data["month"]
+        first = dt.date(form.cleaned_data["year"], month or 1, 1)
+        if first <= today:
+            return Span(first, By.MONTH if month else By.YEAR)
+    return Span(today.replace(day=1), By.MONTH)
 
 
 def _csv(building: Building, span: Span, rows: Sequence[Row]) -> HttpResponse:

@@ -1,6 +1,8 @@
 import datetime as dt
+import re
 
 import pytest
+import time_machine
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -201,3 +203,34 @@ class TestAMeterThatWasThereFromTheBeginning:
                "installed_at_0": "", "installed_at_1": ""}  # fmt: skip
         assert as_manager.post("/admin/metering/meter/add/", new).status_code == 200
         assert not Meter.objects.exists()
+
+
+class TestTheEnergyOfABuilding:
+    """Nothing leads to time to come."""
+
+    @pytest.fixture(autouse=True)
+    def now(self):
+        # December has begun where the house stands.
+        with time_machine.travel(dt.datetime(2026, 11, 30, 23, 30, tzinfo=dt.UTC), tick=False):
+            yield
+
+    @staticmethod
+    def links(client, building, query=""):
+        page = client.get(f"/admin/accounts/building/{building.pk}/energy/{query}").content.decode()
+        return set(re.findall(r'href="\?year=(\d+(?:&month=\d+)?)"', page.replace("&amp;", "&")))
+
+    def test_this_month_is_the_last(self, as_manager, apartment):
+        assert self.links(as_manager, apartment.building) == {"2026&month=11", "2026"}
+
+    def test_one_before_leads_back_to_it(self, as_manager, apartment):
+        assert "2026&month=12" in self.links(as_manager, apartment.building, "?year=2026&month=11")
+
+    def test_of_this_year_the_months_that_have_begun(self, as_manager, apartment):
+        months = {f"2026&month={number}" for number in range(1, 13)}
+        assert self.links(as_manager, apartment.building, "?year=2026") == months | {"2025"}
+        with time_machine.travel(NOON, tick=False):
+            assert self.links(as_manager, apartment.building, "?year=2026") == months - {"2026&month=12"} | {"2025"}
+
+    def test_what_an_address_asks_of_time_to_come_is_this_month(self, as_manager, apartment):
+        for query in ("?year=2027", "?year=2027&month=1"):
+            assert self.links(as_manager, apartment.building, query) == {"2026&month=11", "2026"}
