@@ -56,8 +56,32 @@ def test_the_picture_of_the_house(in_admin, broker, site, no_errors):
     lose_the_server(page, broker, cell)
     assert page.evaluate("window.isTheSame")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    leave_no_apartment_alone(page)
     no_errors.clear()
     look_for_what_one_stumbles_over(page, site, no_errors)
+
+
+ROWS = """([breadth, number]) => {
+  const cells = document.querySelector(".floors .cells");
+  const [one] = cells.children;
+  cells.closest(".floors").className = `floors ${breadth}`;
+  cells.replaceChildren(...Array.from({ length: number }, () => one.cloneNode(true)));
+  const tops = [...cells.children].map((cell) => cell.offsetTop);
+  return [...new Set(tops)].map((top) => tops.filter((other) => other === top).length);
+}"""
+
+
+def leave_no_apartment_alone(page):
+    """A floor that does not fit into one row of a telephone is broken into rows of a like length."""
+    for width, house, rows in (
+        (390, ("narrow", 4), [4]), (360, ("narrow", 4), [4]), (320, ("narrow", 4), [2, 2]), (320, ("narrow", 3), [3]),
+        (360, ("middling", 5), [3, 2]), (360, ("middling", 6), [3, 3]), (360, ("usual", 8), [4, 4]),
+        (360, ("usual", 9), [3, 3, 3]),
+    ):  # fmt: skip
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate(ROWS, house) == rows, (width, house)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.set_viewport_size({"width": 390, "height": 844})
 
 
 def look_away_and_back(page, broker, cell):
