@@ -11,6 +11,7 @@ from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.db import models
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -70,6 +71,8 @@ class CarefulAdmin(DecimalsAdmin, admin.ModelAdmin):
             # Django names the two by words beside them, which belong to neither.
             for part, name in zip(field.widget.widgets, (_("date"), _("time")), strict=True):
                 part.attrs["aria-label"] = f"{capfirst(field.label)}: {name}"
+            zone = _("By the time of %(zone)s.") % {"zone": timezone.get_current_timezone_name()}
+            field.help_text = f"{field.help_text} {zone}".strip()
         return field
 
     def formfield_for_manytomany(

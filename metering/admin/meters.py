@@ -40,9 +40,10 @@ class MeterForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk and self.instance.installed_at <= EPOCH:
             self.initial["installed_at"] = None
-            installed_at = self.fields["installed_at"]
-            installed_at.required = False
-            installed_at.help_text = _("Empty: it was there from the beginning. Readings taken before are not its own.")
+            field = self.fields["installed_at"]
+            field.required = False
+            empty = _("Empty: it was there from the beginning.")
+            field.help_text = f"{empty} {field.help_text}"
 
     def clean_installed_at(self) -> dt.datetime:
         return self.cleaned_data["installed_at"] or EPOCH

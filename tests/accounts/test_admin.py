@@ -259,3 +259,8 @@ def test_filters_have_titles_that_need_no_grammar(as_manager, tenancy):
     assert "<summary> Gemerkt</summary>" in page
     assert "Nach gemerkt" not in page
     assert "<summary> State</summary>" in as_manager.get("/admin/accounts/tenancy/").content.decode()
+
+
+def test_a_field_of_a_time_says_by_which_zone_it_is(as_manager, tenancy):
+    page = as_manager.get("/admin/accounts/invitation/add/").content.decode()
+    assert "It is shown when you save. By the time of Europe/Berlin." in page

@@ -206,6 +206,9 @@ def test_what_moves_in_admin(page, site, filled):
     popup.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#id_apartment option", has_text="house/301")).to_have_count(1)
     page.goto(f"{site}/admin/accounts/invitation/add/")
+    # The browser is in New York and the house is not.
+    expect(page.locator(".timezonewarning")).to_be_hidden()
+    expect(page.get_by_text("By the time of UTC.")).to_be_visible()
     page.locator("#clocklink0").click()
     page.locator("#clockbox0").get_by_role("link", name="Noon").click()
     expect(page.locator("#id_expires_at_1")).to_have_value("12:00:00")

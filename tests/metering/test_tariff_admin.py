@@ -68,6 +68,19 @@ def test_day_and_night(as_manager, building):
     assert "Day 0.35, Night 0.2055" in as_manager.get("/admin/metering/tariff/").content.decode()
 
 
+def test_prices_are_shown_as_they_were_entered(as_manager, building):
+    tariff = TariffFactory(building=building, standing_charge="100", rates={"Day": ("0.320000", "")})
+    for language, price in (("en", "0.32"), ("de", "0,32")):
+        page = as_manager.get(change(tariff), headers={"accept-language": language}).content.decode()
+        assert f'name="rates-0-price" value="{price}"' in page
+        assert 'name="standing_charge" value="100"' in page
+    refused = as_manager.post(
+        change(tariff), form(building, [rate("Day", "0.320x", id=tariff.rates.get().pk)], initial=1)
+    )
+    assert 'name="rates-0-price" value="0.320x"' in refused.content.decode()
+    assert tariff.rates.get().price == Decimal("0.32")
+
+
 @pytest.mark.parametrize(
     ("rates", "problem"),
     [
