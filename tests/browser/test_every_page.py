@@ -154,6 +154,11 @@ def test_every_page_of_admin(page, site, filled, examine):
     page.goto(f"{site}/admin/metering/reading/")
     page.locator("#result_list tbody th a").first.click()
     enter_a_tariff(page, site)
+    examine(page.url.removeprefix(site), violations, violations_in_dark)
+    page.goto(f"{site}/admin/accounts/apartment/")
+    page.get_by_role("link", name="201").click()
+    expect(page.get_by_role("heading", name="What comes next")).to_be_visible()
+    examine(page.url.removeprefix(site), violations, violations_in_dark)
     page.goto(f"{site}/admin/")
     lists = page.locator("#content-main th a").evaluate_all("links => links.map((link) => link.pathname)")
     assert len(lists) >= 10
@@ -164,7 +169,7 @@ def test_every_page_of_admin(page, site, filled, examine):
         detail = first.evaluate("link => link.pathname").removesuffix("change/")
         examine(f"{path}?q=x", violations, violations_in_dark)
         for form in (f"{path}add/", f"{detail}change/"):
-            examine(form, violations)
+            examine(form, violations, violations_in_dark)
         for part in ("history/", "delete/", "password/"):
             # These look the same for all.
             examine(detail + part, *([violations] if path == lists[0] else []))
