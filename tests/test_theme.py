@@ -1,5 +1,7 @@
 """Light, dark or system: what the server keeps and renders."""
 
+import re
+
 import pytest
 from django.test import Client, override_settings
 
@@ -49,6 +51,7 @@ def test_the_managers_pages_have_the_same_choice(as_manager):
     choose(as_manager, "dark")
     page = as_manager.get("/admin/").content.decode()
     assert pressed(page) == ["dark"]
+    assert re.search(r'<body class="[^"]*\bchosen-dark\b', page), "without scripts the style sheet goes by it"
     assert "admin/js/theme.js" not in page
     assert "js/theme" in page
 
