@@ -1,7 +1,7 @@
 """Buildings."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
@@ -27,6 +27,9 @@ class BuildingAdmin(GuidingAdmin):
     ordering = ("slug",)
     fields = ("name", "slug", "timezone", "currency", "managers")
     filter_horizontal = ("managers",)
+    help_texts: ClassVar[dict[str, Any]] = {
+        "managers": _("They run this building here. Not in the list yet? Add their account with the plus sign.")
+    }
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Building]:
         buildings: models.QuerySet[Building] = super().get_queryset(request)
