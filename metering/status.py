@@ -21,6 +21,11 @@ class Status:
     broker: BrokerLamp
     meter: MeterLamp
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether what meters send gets here: where it does not, nobody can say anything of a meter."""
+        return self.listener == "up" and self.broker == "connected"
+
     def as_json(self) -> dict[str, str]:
         """The contract's fields."""
         return {"listener": self.listener, "broker": self.broker, "meter": self.meter}

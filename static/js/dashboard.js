@@ -1,9 +1,11 @@
-// Keeps figures and lamps as fresh as the readings.
+// Keeps the figures, and what is said of the meter, as fresh as the readings.
 (() => {
   const QUIET_MS = 60_000;
   const now = document.getElementById("now");
   const spoken = document.getElementById("spoken");
   const measured = document.getElementById("measured");
+  const lamp = document.getElementById("lamp");
+  const interrupted = document.getElementById("interrupted");
   const factor = document.getElementById("factor");
   const peak = document.getElementById("peak");
   const offline = document.getElementById("offline");
@@ -16,7 +18,7 @@
 
   function show(data) {
     // One that came late is for the curve only.
-    if (shown.timestamp && data.timestamp < shown.timestamp) return showLamps(data.status);
+    if (shown.timestamp && data.timestamp < shown.timestamp) return showStatus(data.status);
     [shown, shownAt] = [data, performance.now()];
     // Only the stream tells it.
     factor.hidden = typeof data.power_factor !== "number";
@@ -27,7 +29,7 @@
     }
     save.disabled = data.timestamp === null;
     if (data.timestamp) raisePeak(data);
-    showLamps(data.status);
+    showStatus(data.status);
   }
 
   function raisePeak({ power, timestamp }) {
@@ -39,26 +41,27 @@
     peak.textContent = peak.dataset.words.replace("{power}", Riser.figure(power)).replace("{when}", when);
   }
 
-  function showLamps(status) {
-    shown.status = status;
-    for (const [name, state] of Object.entries(status)) {
-      const lamp = now.querySelector(`[data-lamp=${name}]`);
-      if (lamp.dataset.state === state) continue;
-      lamp.dataset.state = state;
+  // Where nobody records, the meter cannot be heard: then only that is told.
+  function showStatus({ listener, broker, meter }) {
+    const isRecording = listener === "up" && broker === "connected";
+    const state = isRecording ? meter : "interrupted";
+    if (now.dataset.state !== state) {
+      now.dataset.state = state;
+      interrupted.hidden = isRecording;
+      lamp.hidden = !isRecording;
       const words = lamp.querySelector(".word");
-      words.textContent = words.dataset[state];
+      words.textContent = words.dataset[meter];
       speak();
     }
-    now.dataset.meter = status.meter;
     describeTime();
   }
 
-  // Who does not see the lamps hears of a change, once a minute at most: figures that change each second are not told.
+  // Who does not see it hears of a change, once a minute at most: figures that change each second are not told.
   function speak() {
     if (toSpeak) return;
     toSpeak = setTimeout(() => {
       [toSpeak, spokenAt] = [0, performance.now()];
-      spoken.textContent = [...now.querySelectorAll(".lamps .word")].map((word) => word.textContent).join(". ");
+      spoken.textContent = (interrupted.hidden ? lamp : interrupted).textContent.trim();
     }, spokenAt + QUIET_MS - performance.now());
   }
 
@@ -68,12 +71,11 @@
     const age = shown.age_seconds + (performance.now() - shownAt) / 1000;
     const today = Riser.day(new Date(), zone) === Riser.day(taken, zone);
     const when = `${today ? "" : `${Riser.day(taken, zone)}, `}${Riser.time(taken, zone)}`;
-    const words = shown.status.meter === "live" ? measured.dataset.live : measured.dataset.silent;
-    const figures = { ago: Riser.ago(age), duration: Riser.duration(age), power: `${Riser.figure(shown.power)} W`, when };
-    measured.textContent = words.replace(/\{(\w+)\}/g, (_, name) => figures[name]);
+    measured.textContent = measured.dataset.words.replace("{when}", when).replace("{ago}", Riser.ago(age));
+    interrupted.textContent = interrupted.dataset.words.replace("{when}", when);
   }
 
-  showLamps(shown.status);
+  describeTime();
   setInterval(describeTime, 1000);
   // Of a past that is over nothing new comes.
   if (!stream) return;
@@ -85,7 +87,7 @@
         show(data);
         if (data.timestamp) document.dispatchEvent(new CustomEvent("reading", { detail: data }));
       },
-      status: showLamps,
+      status: showStatus,
       missed: () => document.dispatchEvent(new CustomEvent("missed")),
       here() {
         offline.hidden = true;

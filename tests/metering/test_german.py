@@ -96,10 +96,11 @@ class TestPages:
         assert re.search(r"Heute bisher 32,\d kWh 10,\d\d\s€", text)
         assert 'data-power="2415.5"' in page
 
-    def test_a_meter_that_is_silent(self, as_resident, measured, time_machine):
+    def test_a_listener_that_is_silent(self, as_resident, measured, time_machine):
         time_machine.move_to(NOW + dt.timedelta(days=2, hours=1))
         text = german(content(as_resident, "/"))
-        assert "Zähler stumm, und das schon 2 Tage: zuletzt 2415,5 W, 25. Nov. 2026, 13:20:00" in text
+        assert "Gemessen 25. Nov. 2026, 13:20:00" in text
+        assert "Letzter Stand: 25. Nov. 2026, 13:20:00. Den Grund sieht Ihre Hausverwaltung." in text
 
     def test_a_day(self, as_resident, measured):
         page = content(as_resident, "/history?since=2026-11-25&until=2026-11-25")
