@@ -26,11 +26,11 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# What a browser would let pages ask for, and ours never do.
+# What a browser would let pages ask for, and ours never do. Without `bluetooth` and `web-share`: Chromium knows them on
+# some systems only, and complains of them on every page of the others.
 SWITCHED_OFF = (
     "accelerometer",
     "autoplay",
-    "bluetooth",
     "browsing-topics",
     "camera",
     "display-capture",
@@ -50,7 +50,6 @@ SWITCHED_OFF = (
     "screen-wake-lock",
     "serial",
     "usb",
-    "web-share",
     "xr-spatial-tracking",
 )
 
