@@ -38,13 +38,22 @@ def figure(value: float | None) -> str:
     return "–" if value is None else number(value, 2).removesuffix("0")
 
 
-def kilowatt_hours(energy: int | None) -> str:
-    """Energy in mWh as kWh: three figures that matter, such as 0.25, 7.31, 24.6 and 1,204; a dash for None."""
+def column(values: Sequence[float | None]) -> list[str]:
+    """The figures of a column: all with as many decimals as one of them needs, one or two."""
+    decimals = 2 if any(value is not None and not number(value, 2).endswith("0") for value in values) else 1
+    return ["–" if value is None else number(value, decimals) for value in values]
+
+
+def kilowatt_hours(energy: int | None, beside: int | None = None) -> str:
+    """Energy in mWh as kWh: three figures that matter, such as 0.25, 7.31, 24.6 and 1,204; a dash for None.
+
+    In a column with as many decimals as the largest one, `beside` it.
+    """
     if energy is None:
         return "–"
-    value = energy / 1_000_000
-    decimals = 2 if abs(value) < 9.995 else 1 if abs(value) < 999.95 else 0
-    return number(value, decimals, grouped=True)
+    largest = abs(energy if beside is None else beside) / 1_000_000
+    decimals = 2 if largest < 9.995 else 1 if largest < 999.95 else 0
+    return number(energy / 1_000_000, decimals, grouped=True)
 
 
 def amount(value: Decimal, currency: str) -> str:

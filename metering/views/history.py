@@ -20,6 +20,7 @@ from accounts.access import CHOICE, Residence
 from accounts.models import plausible_date
 from metering.bars import bars
 from metering.choice import METER, load_choice, switch_of
+from metering.figures import column
 from metering.lookback import own_time
 from metering.models import Reading
 from metering.periods import DAY, By, Period
@@ -137,10 +138,12 @@ def history(request: HttpRequest) -> HttpResponse:
 def _table(request: HttpRequest, readings: QuerySet[Reading], choice: dict[str, Any]) -> dict[str, Any]:
     """The readings, a page at a time."""
     sort = choice.get("sort") or NEWEST_FIRST
-    paginator = Paginator(_ordered(readings, sort), PAGE_SIZE)
+    page = Paginator(_ordered(readings, sort), PAGE_SIZE).get_page(request.GET.get("page"))
+    figures = (column([getattr(reading, name) for reading in page]) for name in ("voltage", "current", "power"))
     return {
         "columns": _columns(request, sort),
-        "page": paginator.get_page(request.GET.get("page")),
+        "page": page,
+        "rows": zip(page, *figures, strict=True),
         "query": _query(request, page=None),
     }
 

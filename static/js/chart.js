@@ -10,6 +10,12 @@ Riser.chart = {
   day: (seconds, zone) =>
     new Date(seconds * 1000).toLocaleDateString(Riser.locale, { timeZone: zone, day: "numeric", month: "short" }),
 
+  // As exact as a point that spans so many seconds.
+  moment: (seconds, step, zone) => {
+    const { day, hour } = Riser.chart;
+    return `${day(seconds, zone)}, ${step < 60 ? Riser.time(new Date(seconds * 1000), zone) : hour(seconds, zone)}`;
+  },
+
   // What the axis of time spans: all of the data; uPlot would give a single reading almost three years.
   span: (plot, low, high) => (plot.data[0].length === 1 ? [plot.data[0][0] - 1800, plot.data[0][0] + 1800] : [low, high]),
 
@@ -46,23 +52,52 @@ Riser.chart = {
     };
   },
 
-  // The table of what a chart shows, made when somebody opens it: `rows` are texts, of which the first is the heading.
+  // The table of what a chart shows, made when somebody opens it: `rows` are each a heading and its figures.
   // Below a chart without anything there is nothing to open or to take away.
   table(element, rows) {
     const details = document.getElementById(`${element.id}-table`);
     const body = details.querySelector("tbody");
-    const row = ([head, ...cells]) => {
+    const row = (head, cells) => {
       const made = document.createElement("tr");
       made.append(Object.assign(document.createElement("th"), { scope: "row", textContent: head }));
       made.append(...cells.map((text) => Object.assign(document.createElement("td"), { className: "number", textContent: text })));
       return made;
     };
-    const fill = () => body.replaceChildren(...(details.open ? rows().map(row) : []));
+    const fill = () => {
+      const found = details.open ? rows() : [];
+      const columns = (found[0]?.slice(1) ?? []).map((_, index) => Riser.column(found.map((figures) => figures[index + 1])));
+      body.replaceChildren(...found.map(([head], index) => row(head, columns.map((texts) => texts[index]))));
+    };
     const show = (isThere) => {
       details.hidden = details.parentElement.hidden = !isThere;
     };
     details.addEventListener("toggle", fill);
     return { fill, show };
+  },
+
+  // A chart over the days shown, with its table; both go with the zoom. Drawn by what this returns: `describe` says in
+  // words what there is, and whether there is anything; `refresh` fetches what belongs to the part that is looked at.
+  place(element, { describe, rows, options, columns, refresh }) {
+    const table = Riser.chart.table(element, rows);
+    let plot = null;
+    function draw() {
+      plot?.destroy();
+      plot = null;
+      const isThere = describe();
+      element.hidden = !isThere;
+      table.show(isThere);
+      table.fill();
+      // The page does not wait for the library.
+      if (typeof uPlot === "undefined") return addEventListener("load", draw, { once: true });
+      if (isThere) plot = new uPlot(options(), columns(), element);
+    }
+    Riser.chart.redraw(element, draw);
+    document.addEventListener("zoom", () => {
+      const { part } = Riser.zoom;
+      if (plot && part) plot.setScale("x", { min: part[0], max: part[1] });
+      refresh();
+    });
+    return draw;
   },
 
   // Drawn anew where its width or the theme changes.

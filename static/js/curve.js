@@ -11,7 +11,6 @@
   let data = NOTHING;
   // The same days a year earlier, moved here.
   let earlier = NOTHING;
-  let chart = null;
   let timer = 0;
 
   const { colour } = Riser.chart;
@@ -63,12 +62,10 @@
 
   function describe() {
     const known = data.peak.filter((value) => value !== null);
-    const nothing = known.length === 0 && earlier.times.length === 0;
+    const isThere = known.length > 0 || earlier.times.length > 0;
     emptyText?.toggleAttribute("hidden", known.length > 0);
-    element.hidden = nothing;
-    table.show(!nothing);
     if (stepText) stepText.textContent = known.length ? stepText.dataset[hasLow() ? "words" : "peaks"].replace("{step}", Riser.duration(data.step)) : "";
-    if (!known.length) return;
+    if (!known.length) return isThere;
     const highest = Math.max(...known);
     const at = data.times[data.peak.indexOf(highest)];
     const [way, when] = data.step >= 86_400 ? ["on", day(at)] : [data.step > 60 ? "around" : "at", begin ? hour(at) : `${day(at)}, ${hour(at)}`];
@@ -76,24 +73,13 @@
     // Of today the server said it to the second, and readings go on from there.
     if (!("power" in peakText.dataset)) peakText.textContent = words;
     element.setAttribute("aria-label", element.dataset.label.replace("{highest}", words));
+    return isThere;
   }
 
   function rows() {
-    const name = (second) => `${day(second)}, ${data.step < 60 ? Riser.time(new Date(second * 1000), zone) : hour(second)}`;
     const then = new Map(earlier.times.map((second, index) => [second, earlier.mean[index]]));
     const cells = (second, index) => [data.low[index], data.mean[index], data.peak[index], ...(before ? [then.get(second)] : [])];
-    return data.times.map((second, index) => [name(second), ...cells(second, index).map(Riser.figure)]);
-  }
-  const table = Riser.chart.table(element, rows);
-
-  function draw() {
-    chart?.destroy();
-    chart = null;
-    describe();
-    table.fill();
-    // The page does not wait for the library.
-    if (typeof uPlot === "undefined") return addEventListener("load", draw, { once: true });
-    if (data.times.length || earlier.times.length) chart = new uPlot(options(), columns(), element);
+    return data.times.map((second, index) => [Riser.chart.moment(second, data.step, zone), ...cells(second, index)]);
   }
 
   async function fetchBefore() {
@@ -118,12 +104,8 @@
     if (!found || "follow" in element.dataset) timer = setTimeout(refresh, AGAIN_MS);
   }
 
-  Riser.chart.redraw(element, draw);
+  const draw = Riser.chart.place(element, { describe, rows, options, columns, refresh });
   document.addEventListener("saved", refresh);
   document.addEventListener("reading", () => data.times.length || refresh());
-  document.addEventListener("zoom", () => {
-    if (chart && Riser.zoom.part) chart.setScale("x", { min: Riser.zoom.part[0], max: Riser.zoom.part[1] });
-    refresh();
-  });
   refresh();
 })();

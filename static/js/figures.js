@@ -9,6 +9,13 @@ const Riser = {
     return Riser.number(value, 1, 2);
   },
 
+  // The figures of a column: all with as many decimals as one of them needs, one or two.
+  column(values) {
+    const isKnown = (value) => value !== null && value !== undefined;
+    const decimals = values.some((value) => isKnown(value) && !Riser.number(value, 2).endsWith("0")) ? 2 : 1;
+    return values.map((value) => (isKnown(value) ? Riser.number(value, decimals) : "–"));
+  },
+
   // With at least and at most so many decimals.
   number(value, least, most = least) {
     return value.toLocaleString(Riser.locale, { minimumFractionDigits: least, maximumFractionDigits: most, useGrouping: false });

@@ -60,7 +60,7 @@
   // As it was when it was opened: rows that move cannot be read.
   function rows() {
     const times = [...points.keys()].sort((a, b) => b - a);
-    return times.map((time) => [Riser.time(new Date(time * 1000), zone), Riser.figure(points.get(time))]);
+    return times.map((time) => [Riser.time(new Date(time * 1000), zone), points.get(time)]);
   }
   const table = Riser.chart.table(element, rows);
 

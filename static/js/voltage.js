@@ -7,9 +7,8 @@
   const { zone, url, words } = element.dataset;
   const limits = [Number(element.dataset.low), Number(element.dataset.high)];
   const stepText = document.getElementById("voltage-step");
-  const { colour, day, hour } = Riser.chart;
+  const { colour } = Riser.chart;
   let data = { step: 0, times: [], low: [], mean: [], high: [] };
-  let chart = null;
 
   function shade({ ctx, bbox, valToPos }) {
     const [bottom, top] = limits.map((volts) => valToPos(volts, "y", true));
@@ -65,30 +64,18 @@
   const known = (values) => values.filter((value) => value !== null);
 
   function describe() {
-    const nothing = known(data.mean).length === 0;
-    element.hidden = nothing;
-    table.show(!nothing);
-    stepText.textContent = nothing ? "" : stepText.dataset.words.replace("{step}", Riser.duration(data.step));
-    if (nothing) return;
+    const isThere = known(data.mean).length > 0;
+    stepText.textContent = isThere ? stepText.dataset.words.replace("{step}", Riser.duration(data.step)) : "";
+    if (!isThere) return false;
     const range = { low: Riser.figure(Math.min(...known(data.low))), high: Riser.figure(Math.max(...known(data.high))) };
     element.setAttribute("aria-label", words.replace(/\{(\w+)\}/g, (_, name) => range[name]));
+    return isThere;
   }
 
-  function rows() {
-    const name = (second) => `${day(second, zone)}, ${data.step < 60 ? Riser.time(new Date(second * 1000), zone) : hour(second, zone)}`;
-    return data.times.map((second, index) => [name(second), ...["low", "mean", "high"].map((column) => Riser.figure(data[column][index]))]);
-  }
-  const table = Riser.chart.table(element, rows);
+  const columns = () => [data.times, data.high, data.low, data.mean];
 
-  function draw() {
-    chart?.destroy();
-    chart = null;
-    describe();
-    table.fill();
-    // The page does not wait for the library.
-    if (typeof uPlot === "undefined") return addEventListener("load", draw, { once: true });
-    if (data.times.length) chart = new uPlot(options(), [data.times, data.high, data.low, data.mean], element);
-  }
+  const rows = () =>
+    data.times.map((second, index) => [Riser.chart.moment(second, data.step, zone), data.low[index], data.mean[index], data.high[index]]);
 
   async function refresh() {
     const part = Riser.zoom.part;
@@ -99,10 +86,6 @@
     draw();
   }
 
-  Riser.chart.redraw(element, draw);
-  document.addEventListener("zoom", () => {
-    if (chart && Riser.zoom.part) chart.setScale("x", { min: Riser.zoom.part[0], max: Riser.zoom.part[1] });
-    refresh();
-  });
+  const draw = Riser.chart.place(element, { describe, rows, options, columns, refresh });
   refresh();
 })();

@@ -1,7 +1,9 @@
 import datetime as dt
+import re
 
 import pytest
 
+from metering.figures import kilowatt_hours
 from metering.loads import derive_new
 from metering.models import Reading
 from tests.factories import ReadingFactory
@@ -41,6 +43,25 @@ def test_it_begins_with_today_newest_first(as_resident, readings):
 def test_times_are_those_of_the_building(as_resident, readings):
     page = as_resident.get("/history").content.decode()
     assert "<span>23 Nov 2026</span> <span>12:00:00</span>" in page
+
+
+def test_a_column_has_one_number_of_decimals(as_resident, meter):
+    for hours, (voltage, current) in enumerate([(230.5, 1.0), (231, 1.25)]):
+        ReadingFactory(meter=meter, taken_at=BERLIN_NOON - hours * HOUR, voltage=voltage, current=current)
+    page = as_resident.get("/history").content.decode()
+    assert re.findall(r'<td class="number">(\S+) [VAW]</td>', page) == [
+        "230.5",
+        "1.00",
+        "230.50",
+        "231.0",
+        "1.25",
+        "288.75",
+    ]
+
+
+def test_energy_of_the_parts_has_as_many_decimals_as_that_of_the_largest():
+    assert [kilowatt_hours(energy) for energy in (1_230_000, 24_600_000)] == ["1.23", "24.6"]
+    assert [kilowatt_hours(energy, 24_600_000) for energy in (1_230_000, 24_600_000, None)] == ["1.2", "24.6", "–"]
 
 
 def test_saved_readings_of_all_time(as_resident, readings):
