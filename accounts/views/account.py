@@ -1,10 +1,12 @@
 """The page of one's own account."""
 
+from allauth.account.utils import get_next_redirect_url
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -37,14 +39,18 @@ def _page(request: HttpRequest, language_form: LanguageForm, status: int = 200) 
 @require_POST
 @login_required
 def choose_language(request: HttpRequest) -> HttpResponse:
-    """The language of this account's pages and mails; an empty one leaves it to the browser."""
+    """The language of this account's pages and mails; an empty one leaves it to the browser.
+
+    Goes back to the page it was chosen on.
+    """
     form = LanguageForm(request.POST)
     if not form.is_valid():
         return _page(request, form, status=400)
     user = user_of(request)
     user.language = form.cleaned_data["language"]
     user.save(update_fields=["language"])
-    response = redirect("account")
+    # redirect() would take a word for the name of a page.
+    response = HttpResponseRedirect(get_next_redirect_url(request) or reverse("account"))
     if not user.language:
         # What was chosen before logging in would speak for the browser.
         response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)

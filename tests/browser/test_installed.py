@@ -151,6 +151,40 @@ def test_one_choice_of_light_or_dark_holds_everywhere(page, site):
     expect(page.get_by_role("button", name="System")).to_be_hidden()
 
 
+@pytest.fixture
+def old_page(browser, browser_context_args):
+    """A page in a browser that does not know popovers."""
+
+    def as_old(route):
+        answer = route.fetch()
+        text = answer.text().replace("not selector(:popover-open)", "selector(:popover-open)").replace(" popover>", ">")
+        route.fulfill(response=answer, body=text.replace(" popovertarget=", " data-unknown="))
+
+    context = browser.new_context(**browser_context_args, service_workers="block")
+    context.route(re.compile(r"\.css$|/account$"), as_old)
+    yield context.new_page()
+    context.unroute_all(behavior="ignoreErrors")
+    context.close()
+
+
+def test_a_browser_without_popovers_has_the_menu_in_the_header(old_page, site):
+    log_in(old_page, site, "root@example.org")
+    old_page.wait_for_url("**/admin/")
+    for width in (360, 1280):
+        old_page.set_viewport_size({"width": width, "height": 800})
+        old_page.goto(f"{site}/account")
+        expect(old_page.get_by_role("button", name=re.compile("Your account"))).to_be_hidden()
+        menu, heading = (old_page.locator(part).bounding_box() for part in ("#account-menu", "h1"))
+        assert menu["y"] + menu["height"] < heading["y"]
+        assert old_page.evaluate("document.documentElement.scrollWidth") == width
+    for name, language in (("Deutsch", "de"), ("English", "en")):
+        old_page.get_by_role("button", name=name).click()
+        expect(old_page.locator("html")).to_have_attribute("lang", language)
+        expect(old_page).to_have_url(f"{site}/account")
+    old_page.get_by_role("button", name="Log out", exact=True).click()
+    expect(old_page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
 def test_it_can_be_installed_and_moves_nobody_who_asks_for_rest(page, site):
     page.emulate_media(reduced_motion="reduce")
     page.goto(f"{site}/login")
