@@ -113,6 +113,12 @@ def fresh_residence(session_key: str, query: str = "") -> Residence | None:
     return find_residence(request)
 
 
+def forget_choice(request: HttpRequest) -> None:
+    """From here on the request looks at what it would if its address named nothing."""
+    request.GET = QueryDict()
+    vars(request).pop("_riser_residence", None)
+
+
 def load_residence(request: HttpRequest) -> Residence:
     """The residence this request looks at. Raises Http404 where there is none."""
     residence = find_residence(request)

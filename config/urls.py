@@ -14,3 +14,8 @@ urlpatterns = [
     path("service-worker.js", installable.service_worker, name="service_worker"),
     path("offline", installable.offline, name="offline"),
 ]
+
+handler400 = "config.problems.bad_request"
+handler403 = "config.problems.permission_denied"
+handler404 = "config.problems.page_not_found"
+handler429 = "config.problems.too_many_requests"
