@@ -4,8 +4,11 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import translation
 from ninja import NinjaAPI
 from ninja.openapi.docs import Swagger
+
+from accounts.access import user_of
 
 
 class ApiDocs(Swagger):
@@ -15,6 +18,7 @@ class ApiDocs(Swagger):
     """
 
     def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
-        """The page, which brings a CSRF token for requests that are tried out."""
+        """The page, which brings a CSRF token for requests that are tried out. Its menu is in the reader's language."""
         settings = self.settings | {"url": self.get_openapi_url(api, kwargs)}
-        return render(request, "metering/api_docs.html", {"api": api, "settings": settings})
+        with translation.override(user_of(request).language or request.LANGUAGE_CODE):
+            return render(request, "metering/api_docs.html", {"settings": settings})

@@ -9,10 +9,11 @@
 
   function apply(choice = kept()) {
     const theme = onPaper ? "light" : choice === "auto" ? (dark.matches ? "dark" : "light") : choice;
-    // Django's admin goes by the first, Bootstrap by the second.
+    // Django's admin goes by the first, Bootstrap by the second, Swagger by the third.
     root.dataset.theme = onPaper ? "light" : choice;
-    if (root.dataset.bsTheme === theme) return;
+    if (root.dataset.bsTheme === theme && root.classList.contains("dark-mode") === (theme === "dark")) return;
     root.dataset.bsTheme = theme;
+    root.classList.toggle("dark-mode", theme === "dark");
     document.querySelector("meta[name=theme-color]")?.setAttribute("content", theme === "dark" ? "#0b2f3a" : "#0f4c5c");
     root.dispatchEvent(new Event("themechange"));
   }

@@ -74,6 +74,22 @@ class TestPages:
         client.post("/language", {"language": "de", "csrfmiddlewaretoken": token})
         assert language_of(client.get("/login")) == "de"
 
+    def test_the_menu_of_a_user_offers_it_and_comes_back(self, as_resident, resident):
+        page = as_resident.get("/history?show=saved").content.decode()
+        form = re.search(
+            r'<form class="pick-one" method="post" action="/account/language">.*?</form>', page, re.DOTALL
+        )[0]
+        assert 'name="next" value="/history?show=saved"' in form
+        assert re.findall(r'value="(\w+)" lang="\w+" aria-pressed="(\w+)"', form) == [("de", "false"), ("en", "true")]
+        answer = as_resident.post("/account/language", {"language": "de", "next": "/history?show=saved"})
+        assert answer["Location"] == "/history?show=saved"
+        resident.refresh_from_db()
+        assert resident.language == "de"
+
+    @pytest.mark.parametrize("path", ["https://example.com/", "//example.com", "http://[", "javascript:x", ""])
+    def test_a_users_choice_leads_nowhere_else(self, as_resident, path):
+        assert as_resident.post("/account/language", {"language": "de", "next": path})["Location"] == "/account"
+
     @pytest.mark.parametrize("path", ["https://example.com/", "//example.com", "http://[", "javascript:x", "\0"])
     def test_it_leads_nowhere_else(self, path):
         assert choose(Client(), "de", path)["Location"] == "/"
@@ -87,7 +103,13 @@ class TestPages:
         resident.language = "de"
         resident.save()
         assert as_resident.get("/api/power-data")["Content-Language"] == "en"
-        assert as_resident.get("/api/docs")["Content-Language"] == "en"
+        docs = as_resident.get("/api/docs")
+        assert docs["Content-Language"] == "en"
+        # Around what is for programs stands what leads back.
+        page = docs.content.decode()
+        assert '<html lang="de"' in page
+        assert ">Verlauf</a>" in page
+        assert '<div class="api-docs" id="swagger-ui" lang="en"></div>' in page
 
     def test_the_account_of_somebody_who_chose_keeps_no_history_of_it(self, resident):
         resident.language = "de"

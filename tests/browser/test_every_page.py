@@ -137,6 +137,7 @@ def test_pages_of_a_resident(page, house, site, filled, broker, examine):
 def test_the_page_of_the_api(page, site, filled, no_errors):
     log_in(page, site, "resident@example.org")
     page.goto(f"{site}/api/docs")
+    expect(page.get_by_role("link", name="History")).to_be_visible()
     for name in ("The latest reading", "Keep the latest reading"):
         operation = page.locator(".opblock", has_text=name).first
         operation.locator(".opblock-summary-control").click()
