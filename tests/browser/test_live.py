@@ -113,15 +113,20 @@ def bring_curve(page):
     return page.evaluate("document.querySelector('#curve .u-over').getBoundingClientRect().toJSON()")
 
 
+def touch(page, *moments):
+    """Fingers on the screen: at each moment the places of all of them."""
+    hands = page.context.new_cdp_session(page)
+    for number, places in enumerate(moments):
+        points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+        hands.send("Input.dispatchTouchEvent", {"type": "touchMove" if number else "touchStart", "touchPoints": points})
+    hands.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 def spread(page):
     """Two fingers on the curve."""
     box = bring_curve(page)
-    hands = page.context.new_cdp_session(page)
-    for kind, apart in (("touchStart", 20), ("touchMove", 60), ("touchMove", 100)):
-        places = [box["x"] + box["width"] / 2 + side * apart for side in (-1, 1)]
-        points = [{"x": x, "y": box["y"] + 60, "id": number} for number, x in enumerate(places)]
-        hands.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    hands.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    middle, height = box["x"] + box["width"] / 2, box["y"] + 60
+    touch(page, *([(middle - apart, height), (middle + apart, height)] for apart in (20, 60, 100)))
 
 
 def test_looking_back(page, move_in, broker, house, site):
@@ -155,6 +160,30 @@ def test_looking_back(page, move_in, broker, house, site):
     expect(page.locator("#hours tbody tr").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     switch(page, broker, house, site)
+
+
+@pytest.fixture
+def telephone(browser, browser_context_args):
+    """A page that fingers touch."""
+    context = browser.new_context(**browser_context_args, has_touch=True, is_mobile=True)
+    yield context.new_page()
+    context.close()
+
+
+def test_one_finger_on_a_curve_moves_the_page_and_two_look_closer(telephone, move_in, broker, site):
+    move_in(telephone, "101")
+    measure(broker, 1)
+    expect(power(telephone)).to_have_text("90.0")
+    telephone.goto(f"{site}/history")
+    box = bring_curve(telephone)
+    before = telephone.evaluate("scrollY")
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] - 10
+    touch(telephone, *([(x, y - moved)] for moved in range(0, 101, 10)))
+    telephone.wait_for_function("before => scrollY > before + 50", arg=before)
+    assert "begin=" not in telephone.url
+    spread(telephone)
+    expect(telephone).to_have_url(re.compile("begin="))
+    assert telephone.evaluate("visualViewport.scale") == 1
 
 
 def switch(page, broker, house, site):
