@@ -38,7 +38,7 @@ COLUMNS = (
 README = _("""\
 Your data in Riser, as of {made_at}
 
-account.json         who you are here: email, dates, two-factor or not, what you may do, where you are logged in
+account.json         who you are here: email, language, dates, two-factor, what you may do, where you are logged in
 tenancies.json       where you live or lived, from when until when (moved_out: the first day no longer there)
 join_requests.json   apartments you asked to join, and what was decided
 invitations.json     invitations you used
@@ -173,6 +173,8 @@ def _access_record(record: Any) -> dict[str, Any]:
 def _account(user: User) -> dict[str, Any]:
     return {
         "email": user.email,
+        # None: as the browser asks for.
+        "language": user.language or None,
         "registered_at": _utc(user.date_joined),
         "last_login_at": _utc(user.last_login),
         "two_factor": has_two_factor(user),

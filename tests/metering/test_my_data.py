@@ -138,6 +138,12 @@ def test_a_replaced_meter_and_more_readings_than_one_batch(resident, meter, monk
     assert {row["meter"] for row in rows} == {str(meter.pk), str(later.pk)}
 
 
+def test_the_language_i_chose(resident):
+    resident.language = "de"
+    resident.save()
+    assert json.loads(files_of(resident)["account.json"])["language"] == "de"
+
+
 def test_who_i_am(resident, tenancy, manager, neighbour, as_resident):
     EmailAddress.objects.create(user=resident, email=resident.email, primary=True, verified=False)
     Invitation(tenancy=tenancy, used_by=resident, used_at=timezone.now()).issue()
@@ -148,6 +154,7 @@ def test_who_i_am(resident, tenancy, manager, neighbour, as_resident):
     account = json.loads(files["account.json"])
     assert account["email"] == "resident@example.org"
     assert account["email_addresses"] == [{"email": "resident@example.org", "verified": False, "primary": True}]
+    assert account["language"] is None
     assert len(account["sessions"]) == 1
     assert json.loads(files["tenancies.json"]) == [
         {"building": "House by the Sea", "apartment": "101", "floor": "1", "moved_in": "2025-01-01", "moved_out": None}
