@@ -1,5 +1,6 @@
 """Every page in real Chromium: the policy refuses nothing, axe finds nothing, and what is slipped in does not run."""
 
+import datetime as dt
 import re
 
 import pytest
@@ -15,6 +16,8 @@ pytestmark = pytest.mark.sqlite
 
 ROOT = "root@example.org"
 TOPIC = "electricity/house/floor/101"
+NOON = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0) - dt.timedelta(days=1)
+WEEK = f"/history?since={NOON.date() - dt.timedelta(days=6)}&until={NOON.date()}&voltage=1&year_ago=1"
 REPORT = """
   window.refused = [];
   addEventListener("securitypolicyviolation", (event) => {
@@ -101,7 +104,12 @@ def filled(house, site, broker, browser):
     context.close()
     broker.publish(TOPIC, '{"voltage": 220.5, "current": 2.3}')
     broker.publish(TOPIC, "no reading")
-    wait_for(lambda: house.query("SELECT 1 FROM metering_reading"), "a reading")
+    # More than stand on one page of the history.
+    for minutes in range(30):
+        at = NOON + dt.timedelta(minutes=minutes)
+        broker.publish(TOPIC, f'{{"voltage": 220.5, "current": 2.3, "timestamp": "{at.isoformat()}"}}')
+    wait_for(lambda: len(house.query("SELECT 1 FROM metering_reading")) == 31, "the readings")
+    house.manage("housekeep")
     wait_for(lambda: house.query("SELECT 1 FROM metering_rejectedmessage"), "a refused message")
 
 
@@ -125,6 +133,10 @@ def test_pages_of_a_resident(page, house, site, filled, broker, examine):
     pages = [row.path for row in GET.values() if row.living == 200 and row.path not in NO_PAGES]
     for path in (*pages, "/history?show=saved", "/nosuch", "/admin/"):
         examine(path, violations, violations_in_dark)
+    page.goto(site + WEEK)
+    expect(page.locator("#hours tbody tr").first).to_be_visible()
+    expect(page.get_by_role("link", name="Next")).to_be_visible()
+    examine(WEEK, violations, violations_in_dark)
     page.goto(f"{site}/history")
     expect(page.locator("#curve canvas")).to_be_visible()
     page.goto(f"{site}/account/two-factor/set-up")
