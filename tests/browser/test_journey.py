@@ -108,6 +108,12 @@ def test_it_says_in_plain_words_when_nobody_records_and_recovers_by_itself(page,
     expect(page.locator("#measured")).to_have_text(re.compile(r"Measured \d\d:\d\d:\d\d, "))
     page.reload()
     expect(interrupted).to_be_visible()
+    # Without Riser nothing is known of that.
+    house.web.end()
+    expect(page.get_by_text("No connection to Riser.")).to_be_visible()
+    expect(interrupted).to_be_hidden()
+    house.start_web()
+    expect(interrupted).to_be_visible()
     house.start_listener()
     broker.publish(TOPIC, EXAMPLE)
     expect(interrupted).to_be_hidden()
