@@ -1,6 +1,6 @@
 """Readings -> loads: energy per quarter hour.
 
-Only what new or late readings touch is derived again, from the quarter hour of the reading before them on. What is
+Only what new or late readings touch is derived again, to the newest one. What is
 written depends on nothing but the readings, so this may be stopped, repeated, and done by two at once.
 """
 
@@ -16,7 +16,7 @@ from django.db.models.functions import Least
 from django.utils import timezone
 
 from metering.day_totals import sum_days
-from metering.derivation import WIDTH, derive, reading_before, windows_from
+from metering.derivation import derive, touched_from, windows_from
 from metering.models import Load, LoadProgress, Meter, Reading
 from metering.models.instant import to_microseconds
 from metering.models.load import quarter_of, quarter_start
@@ -49,7 +49,7 @@ def derive_new() -> Iterator[int]:
         return
     new = Reading.objects.filter(pk__gt=progress.derived_to, pk__lte=top)
     for firsts in _in_passes(new.order_by().values_list("meter_id").annotate(Count("pk"), Min("taken_at"))):
-        yield from _derive(_quarters_before(firsts))
+        yield from _derive(touched_from({meter: to_microseconds(first) for meter, first in firsts.items()}))
     _advance(progress.derived_to, top)
 
 
@@ -134,13 +134,6 @@ def _in_passes(found: Iterable[tuple[int, int, dt.datetime]]) -> Iterator[dict[i
             some, readings = {}, 0
     if some:
         yield some
-
-
-def _quarters_before(firsts: dict[int, dt.datetime]) -> dict[int, int]:
-    """The quarter hour of each meter's reading before that one, whose interval ends at it; else its own."""
-    instants = {meter: to_microseconds(first) for meter, first in firsts.items()}
-    before = reading_before(instants)
-    return {meter: (before[meter] or first) // WIDTH for meter, first in instants.items()}
 
 
 def _derive(since: dict[int, int]) -> Iterator[int]:

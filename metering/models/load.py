@@ -70,8 +70,9 @@ class Load(models.Model):
     voltage_min = models.BigIntegerField(null=True, help_text="Tenths of a volt.")
     voltage_mean = models.BigIntegerField(null=True, help_text="Tenths of a volt.")
     voltage_max = models.BigIntegerField(null=True, help_text="Tenths of a volt.")
-    register = models.FloatField(null=True, help_text="kWh: the highest that the register showed up to its end.")
-    register_shown = models.FloatField(null=True, help_text="kWh: the last that it showed, where that was less.")
+    register = models.FloatField(
+        null=True, help_text="kWh: the highest that the register had shown when it was shown here last; else empty."
+    )
 
     objects = LoadQuerySet.as_manager()
 

@@ -9,9 +9,12 @@ An interval lies between two readings of a meter that follow each other. Its ene
 - else the power integrated by trapezoid, where the interval is no longer than the maximum gap;
 - else unknown: nothing.
 
+A register that only some readings show counts for all intervals from one that does to the next: what it went on by
+is shared out as the power says; of long intervals among them only the register knows, so the rest is theirs.
+
 Exported energy is integrated alone. An interval that reaches over a quarter hour is cut there: a short one where
-the integral of its power says, a long one, of which only the register knows, in proportion to the time, and that
-part counts as bridged. A piece is the difference of two rounded sums, so pieces add up exactly.
+the integral of its power says, a long one in proportion to the time, and that part counts as bridged. A piece is
+the difference of two rounded sums, so the pieces of an interval add up exactly.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,18 +23,13 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from metering.derivation.dialects import DIALECTS, WIDTH
+from metering.derivation.windows import Window
 from metering.models import Load
 
 RESET = 0.9
-COARSEST = 1.0
-"""kWh that a register may go on by at once: some show whole ones only."""
-STRONGEST_KW = 1000.0
-"""No meter of a building passes more: what goes on faster was exchanged, or shows itself again after a restart."""
-FEW = 10
-WIDTH = 900_000_000
-"""A quarter hour, in microseconds."""
-Window = tuple[int, int, float | None, float | None]
-"""A meter, the microsecond of the reading to begin with, and the register's highest and last value up to there."""
+COARSE, FINE = 1.0, 0.1
+"""kWh that a register may go on by at once: one that shows whole ones, and one that shows parts of them."""
 
 # Above zero, of a power that goes from {a} to {b} in a straight line; per unit of time.
 _ABOVE = (
@@ -43,17 +41,26 @@ _BELOW = (
     " WHEN {a} < 0 THEN {a} * {a} / (2 * ({b} - {a})) ELSE {b} * {b} / (2 * ({a} - {b})) END)"
 )
 
-# What follows needs of each reading the one before it, and what the register went on by since then.
+# More than this no register goes on by, in kWh.
+_JUMP = (
+    f"CASE WHEN shown = ROUND(shown) AND shown0 = ROUND(shown0) THEN {COARSE} ELSE {FINE} END"
+    " + strongest * (t - shown_at0) / 3.6e9"
+)
+
+# What follows needs of each reading the one before it, and of one that shows the register what that went on by since
+# the last one that does (`gone`): n0 tells such stretches apart.
 _AROUND = "t - t0 AS long, (t0 / {width} + 1) * {width} AS cut, t0 / {width} AS q0, (t - 1) / {width} AS q1"
 _BY_REGISTER = """
 counted AS (
     SELECT raw.*, COUNT(e) OVER (PARTITION BY meter ORDER BY t ROWS UNBOUNDED PRECEDING) AS n FROM raw
 ),
 filled AS (
-    SELECT counted.*, MAX(e) OVER (PARTITION BY meter, n) AS shown FROM counted
+    SELECT counted.*, MAX(e) OVER (PARTITION BY meter, n) AS shown, MIN(t) OVER (PARTITION BY meter, n) AS shown_at
+    FROM counted
 ),
 followed AS (
-    SELECT filled.*, LAG(t) OVER by_time AS t0, LAG(p) OVER by_time AS p0, LAG(shown) OVER by_time AS shown0
+    SELECT filled.*, LAG(t) OVER by_time AS t0, LAG(p) OVER by_time AS p0, LAG(n) OVER by_time AS n0,
+        LAG(shown) OVER by_time AS shown0, LAG(shown_at) OVER by_time AS shown_at0
     FROM filled WINDOW by_time AS (PARTITION BY meter ORDER BY t)
 ),
 runs AS (
@@ -67,32 +74,43 @@ highs AS MATERIALIZED (
     FROM runs
 ),
 steps AS (
-    SELECT highs.*, 1e9 * (high - LAG(high) OVER (PARTITION BY meter, run ORDER BY t)) AS step,
+    SELECT highs.*, 1e9 * (high - LAG(high) OVER (PARTITION BY meter, run ORDER BY t)) AS gone,
         {around}
     FROM highs
+)
+"""
+_STRETCHES = """
+stretches AS (
+    SELECT areas.*, MAX(CASE WHEN e IS NOT NULL THEN gone END) OVER stretch AS step, SUM(inside) OVER stretch AS known,
+        SUM(CASE WHEN inside IS NULL THEN long END) OVER stretch AS missing, SUM(long) OVER stretch AS whole
+    FROM areas WINDOW stretch AS (
+        PARTITION BY meter, n0 ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    )
 )
 """
 # The same of meters whose register is not heard, in half the time.
 _BY_POWER = """
 highs AS MATERIALIZED (
     SELECT raw.*, LAG(t) OVER by_time AS t0, LAG(p) OVER by_time AS p0,
-        CAST(NULL AS double precision) AS high, CAST(NULL AS double precision) AS shown
+        CAST(NULL AS double precision) AS high
     FROM raw WINDOW by_time AS (PARTITION BY meter ORDER BY t)
 ),
 steps AS (
-    SELECT highs.*, CAST(NULL AS double precision) AS step,
-        {around}
-    FROM highs
+    SELECT highs.*, {around} FROM highs
+)
+"""
+_ALONE = """
+stretches AS (
+    SELECT areas.*, CAST(NULL AS double precision) AS step, 0.0 AS known, 0 AS missing, 0 AS whole FROM areas
 )
 """
 
 # Energies are in uWh: 3600 W us. {t} is the reading's microsecond.
 _STATEMENT = """
-WITH RECURSIVE windows(meter, since, high, shown) AS (VALUES {windows}),
+WITH RECURSIVE windows(meter, since, high, strongest) AS (VALUES {windows}),
 raw AS (
     SELECT w.meter, {t} AS t, r.power AS p, r.voltage AS v,
-        CASE WHEN {t} = w.since THEN COALESCE(w.shown, r.energy_total) ELSE r.energy_total END AS e,
-        CASE WHEN {t} = w.since THEN w.high END AS before
+        r.energy_total AS e, CASE WHEN {t} = w.since THEN w.high END AS before, w.strongest
     FROM {readings}
 ),
 {followed},
@@ -101,24 +119,35 @@ cuts AS MATERIALIZED (
         CASE WHEN q1 = q0 THEN p ELSE p0 + (p - p0) * (cut - t0) / long END AS pm
     FROM steps WHERE t0 IS NOT NULL
 ),
-areas AS (
+halves AS MATERIALIZED (
     SELECT cuts.*, {above_first} * (mid - t0) / 3600 AS in0, {above_second} * (t - mid) / 3600 AS in1,
         {below_first} * (mid - t0) / 3600 AS out0, {below_second} * (t - mid) / 3600 AS out1
-    FROM cuts WHERE long <= {gap}
+    FROM cuts
 ),
-totals AS MATERIALIZED (
-    SELECT areas.*, CASE WHEN step IS NULL THEN in0 + in1 ELSE step END AS total,
-        CASE WHEN in0 + in1 > 0 THEN in0 / (in0 + in1) ELSE 1.0 * (mid - t0) / long END AS share
-    FROM areas
+areas AS (
+    SELECT halves.*, CASE WHEN long <= {gap} THEN in0 + in1 END AS inside FROM halves
+),
+{stretches},
+shares AS MATERIALIZED (
+    SELECT stretches.*, CASE
+            WHEN inside IS NULL THEN (step - COALESCE(known, 0)) * long / missing
+            WHEN step IS NULL OR (missing > 0 AND known <= step) THEN inside
+            WHEN known > 0 THEN step * (inside / known)
+            ELSE step * long / whole END AS total,
+        CASE WHEN inside > 0 THEN in0 / inside ELSE 1.0 * (mid - t0) / long END AS share
+    FROM stretches
+),
+totals AS (
+    SELECT * FROM shares WHERE inside IS NOT NULL
 ),
 bridges AS (
-    SELECT meter, t0, t, long, step, q0 AS q, q1 FROM cuts WHERE long > {gap} AND step > 0
-    UNION ALL SELECT meter, t0, t, long, step, q + 1, q1 FROM bridges WHERE q < q1
+    SELECT meter, t0, t, long, total, q0 AS q, q1 FROM shares WHERE inside IS NULL AND total > 0
+    UNION ALL SELECT meter, t0, t, long, total, q + 1, q1 FROM bridges WHERE q < q1
 ),
 spans AS (
     SELECT bridges.*,
-        CAST(ROUND(step * ({least}(t, (q + 1) * {width}) - t0) / long) AS bigint)
-        - CAST(ROUND(step * ({greatest}(t0, q * {width}) - t0) / long) AS bigint) AS part
+        CAST(ROUND(total * ({least}(t, (q + 1) * {width}) - t0) / long) AS bigint)
+        - CAST(ROUND(total * ({greatest}(t0, q * {width}) - t0) / long) AS bigint) AS part
     FROM bridges
 ),
 pieces AS (
@@ -140,43 +169,13 @@ summed AS (
     FROM pieces GROUP BY meter, q
 ),
 lasts AS (
-    SELECT meter, t / {width} AS q, high, shown,
-        ROW_NUMBER() OVER (PARTITION BY meter, t / {width} ORDER BY t DESC) AS place FROM highs
+    SELECT meter, t / {width} AS q, high,
+        ROW_NUMBER() OVER (PARTITION BY meter, t / {width} ORDER BY t DESC) AS place FROM highs WHERE e IS NOT NULL
 )
 SELECT s.meter, s.q, s.energy, s.exported, s.bridged, s.covered, s.samples,
-    s.p_min, s.p_sum, s.p_max, s.v_min, s.v_sum, s.v_max, l.high, l.shown
+    s.p_min, s.p_sum, s.p_max, s.v_min, s.v_sum, s.v_max, l.high
 FROM summed s LEFT JOIN lasts l ON l.meter = s.meter AND l.q = s.q AND l.place = 1
 ORDER BY s.meter, s.q
-"""
-
-# Meters that said what their register shows.
-_HEARD = """
-WITH windows(meter, since, high, shown) AS (VALUES {windows})
-SELECT w.meter FROM windows w WHERE (
-    SELECT 1 FROM metering_reading r WHERE r.meter_id = w.meter AND r.taken_at >= {since} AND r.energy_total IS NOT NULL
-    LIMIT 1
-) IS NOT NULL
-"""
-
-# Where to begin: the last reading before that quarter hour, else the first one in it. The load of the quarter hour
-# in which it lies says what the register had shown by then.
-_WINDOWS = """
-WITH asked(meter, quarter) AS (VALUES {asked}),
-around AS (
-    SELECT meter, (SELECT MAX(r.taken_at) FROM metering_reading r WHERE r.meter_id = meter AND r.taken_at < {since})
-        AS before, (SELECT MIN(r.taken_at) FROM metering_reading r WHERE r.meter_id = meter AND r.taken_at >= {since})
-        AS first
-    FROM asked
-)
-SELECT r.meter, {before}, {first}, l.register, COALESCE(l.register_shown, l.register)
-FROM around r LEFT JOIN metering_load l ON l.meter_id = r.meter AND l.quarter = {before} / {width}
-WHERE r.before IS NOT NULL OR r.first IS NOT NULL
-"""
-
-_BEFORE = """
-WITH asked(meter, instant) AS (VALUES {asked})
-SELECT meter, (SELECT {t} FROM metering_reading r WHERE r.meter_id = meter AND r.taken_at < {since}
-    ORDER BY r.taken_at DESC LIMIT 1) FROM asked
 """
 
 # A seek for each meter. PostgreSQL, which cannot know how few readings there are since then, would read all of them:
@@ -188,83 +187,23 @@ _SEEKS = {
     ) r""",
 }
 
-_DIALECTS = {
-    "sqlite": {
-        "microseconds": "{}",
-        "instant": "{}",
-        "least": "MIN",
-        "greatest": "MAX",
-        "window": "(%s, %s, %s, %s)",
-        "pair": "(%s, %s)",
-    },
-    "postgresql": {
-        "microseconds": "CAST(EXTRACT(EPOCH FROM {}) * 1000000 AS bigint)",
-        "instant": "(timestamptz 'epoch' + {} * interval '1 microsecond')",
-        "least": "LEAST",
-        "greatest": "GREATEST",
-        "window": "(%s::bigint, %s::bigint, %s::double precision, %s::double precision)",
-        "pair": "(%s::bigint, %s::bigint)",
-    },
-}
-
-
-def reading_before(firsts: dict[int, int]) -> dict[int, int | None]:
-    """Of each of these meters the last reading before that microsecond, in microseconds; None where there is none."""
-    dialect = _DIALECTS[connection.vendor]
-    statement = _BEFORE.format(
-        asked=", ".join([dialect["pair"]] * len(firsts)),
-        t=dialect["microseconds"].format("r.taken_at"),
-        since=dialect["instant"].format("instant"),
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [value for pair in firsts.items() for value in pair])
-        return dict(cursor.fetchall())
-
-
-def windows_from(quarters: dict[int, int]) -> list[Window]:
-    """What to derive these meters from, so that all is known from that quarter hour on; none of who has no reading."""
-    dialect = _DIALECTS[connection.vendor]
-    statement = _WINDOWS.format(
-        asked=", ".join([dialect["pair"]] * len(quarters)),
-        since=dialect["instant"].format(f"(quarter * {WIDTH})"),
-        before=dialect["microseconds"].format("r.before"),
-        first=dialect["microseconds"].format("r.first"),
-        width=WIDTH,
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [value for pair in quarters.items() for value in pair])
-        rows = cursor.fetchall()
-    return [
-        (meter, first, None, None) if before is None else (meter, before, register, shown)
-        for meter, before, first, register, shown in rows
-    ]
-
 
 def derive(windows: Sequence[Window]) -> Iterator[Load]:
     """The loads of these meters from these readings on, those of a meter in the order of time, not saved.
 
     The one in whose midst a window begins lacks what came before.
     """
-    # To ask takes longer than it saves, where there are few.
-    counting = _with_register(windows) if len(windows) > FEW else {window[0] for window in windows}
-    for followed, some in (
-        (_BY_REGISTER, [window for window in windows if window[0] in counting]),
-        (_BY_POWER, [window for window in windows if window[0] not in counting]),
+    for followed, stretches, some in (
+        (_BY_REGISTER, _STRETCHES, [window for window in windows if window.has_register]),
+        (_BY_POWER, _ALONE, [window for window in windows if not window.has_register]),
     ):
         if some:
             statement = _STATEMENT.replace("{followed}", followed.strip().replace("{around}", _AROUND))
-            yield from map(_load, _rows(statement, some))
-
-
-def _with_register(windows: Sequence[Window]) -> set[int]:
-    """The meters whose register was heard, in these windows or just before them."""
-    before = {meter for meter, _, high, _ in windows if high is not None}
-    others = [window for window in windows if window[0] not in before]
-    return before | {meter for (meter,) in _rows(_HEARD, others)} if others else before
+            yield from map(_load, _rows(statement.replace("{stretches}", stretches.strip()), some))
 
 
 def _rows(template: str, windows: Sequence[Window]) -> Iterator[Any]:
-    dialect = _DIALECTS[connection.vendor]
+    dialect = DIALECTS[connection.vendor]
     since = dialect["instant"].format("w.since")
     statement = template.format(
         t=dialect["microseconds"].format("r.taken_at"),
@@ -275,7 +214,7 @@ def _rows(template: str, windows: Sequence[Window]) -> Iterator[Any]:
         windows=", ".join([dialect["window"]] * len(windows)),
         width=WIDTH,
         reset=RESET,
-        jump=f"{COARSEST} + {STRONGEST_KW} * (t - t0) / 3.6e9",
+        jump=_JUMP,
         gap=settings.MAX_GAP_SECONDS * 1_000_000,
         above_first=_ABOVE.format(a="p0", b="pm"),
         above_second=_ABOVE.format(a="pm", b="p"),
@@ -283,12 +222,12 @@ def _rows(template: str, windows: Sequence[Window]) -> Iterator[Any]:
         below_second=_BELOW.format(a="pm", b="p"),
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [value for window in windows for value in window])
+        cursor.execute(statement, [value for window in windows for value in window[:4]])
         yield from cursor
 
 
 def _load(row: Sequence[Any]) -> Load:
-    meter, quarter, energy, exported, bridged, covered, samples, *figures, high, shown = row
+    meter, quarter, energy, exported, bridged, covered, samples, *figures, high = row
     p_min, p_sum, p_max, v_min, v_sum, v_max = figures
     return Load(
         meter_id=meter,
@@ -305,7 +244,6 @@ def _load(row: Sequence[Any]) -> Load:
         voltage_mean=_nearest(v_sum, samples) if samples else None,
         voltage_max=v_max,
         register=high,
-        register_shown=None if shown == high else shown,
     )
 
 
