@@ -81,10 +81,12 @@ def per_cent(share: float | None) -> str:
 
 
 def whole_watts(value: float | None) -> str:
-    """Power such as 85 W and 1.2 kW; a dash for None."""
+    """Power in at most three figures, such as 85 W and 1.2 kW; a dash for None."""
     if value is None:
         return "–"
-    return f"{number(value / 1000, 1)} kW" if abs(value) >= 999.5 else f"{number(value)} W"
+    if abs(value) < 999.5:
+        return f"{number(value)} W"
+    return f"{number(value / 1000, 1 if abs(value) < 99_950 else 0)} kW"
 
 
 def duration(seconds: float) -> str:

@@ -26,6 +26,11 @@ class Status:
         """Whether what meters send gets here: where it does not, nobody can say anything of a meter."""
         return self.listener == "up" and self.broker == "connected"
 
+    @property
+    def state(self) -> MeterLamp | Literal["interrupted"]:
+        """In one word."""
+        return self.meter if self.is_recording else "interrupted"
+
     def as_json(self) -> dict[str, str]:
         """The contract's fields."""
         return {"listener": self.listener, "broker": self.broker, "meter": self.meter}

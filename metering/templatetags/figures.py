@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from metering import figures
 
@@ -33,3 +34,13 @@ def moment(instant: dt.datetime) -> SafeString:
     local = timezone.localtime(instant)
     day, clock = date_format(local, "DATE_FORMAT"), f"{local:%H:%M:%S}"
     return format_html('<time datetime="{}"><span>{}</span> <span>{}</span></time>', local.isoformat(), day, clock)
+
+
+@register.filter
+def clock(instant: dt.datetime) -> str:
+    """Such as 14:07, and 14:07 on 24 Nov 2026 where that is not today, in the time zone of the page."""
+    local = timezone.localtime(instant)
+    time = f"{local:%H:%M}"
+    if local.date() == timezone.localdate():
+        return time
+    return _("{time} on {day}").format(time=time, day=date_format(local, "DATE_FORMAT"))

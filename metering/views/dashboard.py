@@ -14,6 +14,7 @@ from accounts.models import JoinRequest, Tenancy
 from metering.choice import find_choice, switch_of
 from metering.comparison import compare
 from metering.highlights import highlights
+from metering.lamps import lamps_of
 from metering.overview import overview
 from metering.periods import DAY
 from metering.power_data import power_data
@@ -27,11 +28,15 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     if residence is None:
         return redirect("admin:index") if request.user.is_staff else waiting(request)
     now, today = timezone.now(), residence.building.today()
-    data = power_data(residence, now)
+    data, switch = power_data(residence, now), switch_of(residence, {})
+    # Of a past that is over nobody expects a reading.
+    is_over = residence.has_ended or bool(switch.meter and switch.meter.removed_at)
     context = {
         "residence": residence,
-        "switch": switch_of(residence, {}),
+        "switch": switch,
         "data": data,
+        "state": "over" if is_over else data.status.state,
+        "lamps": [] if is_over else lamps_of(data.status),
         "json": data.as_json(),
         "today": today,
         "dates": urlencode({"since": today, "until": today}),

@@ -1,10 +1,9 @@
-// Keeps the figures, and what is said of the meter, as fresh as the readings.
+// Keeps figures, lamps and what is said of them as fresh as the readings.
 (() => {
   const QUIET_MS = 60_000;
   const now = document.getElementById("now");
   const spoken = document.getElementById("spoken");
   const measured = document.getElementById("measured");
-  const lamp = document.getElementById("lamp");
   const interrupted = document.getElementById("interrupted");
   const factor = document.getElementById("factor");
   const peak = document.getElementById("peak");
@@ -41,19 +40,26 @@
     peak.textContent = peak.dataset.words.replace("{power}", Riser.figure(power)).replace("{when}", when);
   }
 
-  // Where nobody records, the meter cannot be heard: then only that is told.
   function showStatus({ listener, broker, meter }) {
+    if (now.dataset.state === "over") return;
     const isRecording = listener === "up" && broker === "connected";
+    // Past the first part that fails nothing is known, so that one trouble is told once.
+    light("listener", listener);
+    light("broker", listener === "up" ? broker : "unknown");
+    light("meter", isRecording ? meter : "unknown");
     const state = isRecording ? meter : "interrupted";
-    if (now.dataset.state !== state) {
-      now.dataset.state = state;
-      interrupted.hidden = isRecording;
-      lamp.hidden = !isRecording;
-      const words = lamp.querySelector(".word");
-      words.textContent = words.dataset[meter];
-      speak();
-    }
+    const isNews = now.dataset.state !== state;
+    now.dataset.state = state;
+    interrupted.hidden = isRecording;
     describeTime();
+    if (isNews) speak();
+  }
+
+  function light(name, state) {
+    const lamp = now.querySelector(`[data-lamp=${name}]`);
+    lamp.dataset.state = state;
+    const words = lamp.querySelector(".word");
+    if (words.textContent !== words.dataset[state]) words.textContent = words.dataset[state];
   }
 
   // Who does not see it hears of a change, once a minute at most: figures that change each second are not told.
@@ -61,18 +67,37 @@
     if (toSpeak) return;
     toSpeak = setTimeout(() => {
       [toSpeak, spokenAt] = [0, performance.now()];
-      spoken.textContent = (interrupted.hidden ? lamp : interrupted).textContent.trim();
+      spoken.textContent = sentence().trim();
     }, spokenAt + QUIET_MS - performance.now());
   }
+
+  function sentence() {
+    if (!interrupted.hidden) return interrupted.textContent;
+    return isSilent() ? measured.textContent : now.querySelector("[data-lamp=meter] .word").textContent;
+  }
+
+  // Who cannot reach Riser does not know what the meter does meanwhile.
+  const isSilent = () => offline.hidden && ["stale", "silent"].includes(now.dataset.state);
+
+  const fill = (words, figures) => words.replace(/\{(\w+)\}/g, (_, name) => figures[name]);
 
   function describeTime() {
     if (!shown.timestamp) return;
     const taken = new Date(shown.timestamp);
     const age = shown.age_seconds + (performance.now() - shownAt) / 1000;
-    const today = Riser.day(new Date(), zone) === Riser.day(taken, zone);
-    const when = `${today ? "" : `${Riser.day(taken, zone)}, `}${Riser.time(taken, zone)}`;
-    measured.textContent = measured.dataset.words.replace("{when}", when).replace("{ago}", Riser.ago(age));
-    interrupted.textContent = interrupted.dataset.words.replace("{when}", when);
+    const [day, time] = [Riser.day(taken, zone), Riser.time(taken, zone)];
+    const isToday = Riser.day(new Date(), zone) === day;
+    const when = isToday ? time : `${day}, ${time}`;
+    const minute = time.slice(0, 5);
+    const { words, silent, on } = measured.dataset;
+    interrupted.textContent = fill(interrupted.dataset.words, { when });
+    measured.textContent = isSilent()
+      ? fill(silent, {
+          duration: Riser.duration(age),
+          power: Riser.wholeWatts(shown.power),
+          when: isToday ? minute : fill(on, { time: minute, day }),
+        })
+      : fill(words, { when, ago: Riser.ago(age) });
   }
 
   describeTime();

@@ -9,6 +9,12 @@ const Riser = {
     return Riser.number(value, 1, 2);
   },
 
+  // Power in at most three figures, such as 85 W and 1.2 kW.
+  wholeWatts(value) {
+    const size = Math.abs(value);
+    return size < 999.5 ? `${Riser.number(value, 0)} W` : `${Riser.number(value / 1000, size < 99_950 ? 1 : 0)} kW`;
+  },
+
   // The figures of a column: all with as many decimals as one of them needs, one or two.
   column(values) {
     const isKnown = (value) => value !== null && value !== undefined;

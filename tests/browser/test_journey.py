@@ -1,7 +1,6 @@
 """A resident's way through Riser, in real Chromium, with a real broker."""
 
 import re
-import signal
 from itertools import product
 
 import pytest
@@ -27,7 +26,7 @@ def test_from_invitation_to_saved_reading(page, move_in, broker, site):
     expect(shown["voltage"]).to_have_text("220.5")
     expect(shown["current"]).to_have_text("2.3")
     expect(page.get_by_text("Floor 1 · house", exact=True)).to_be_visible()
-    expect(page.locator("#lamp")).to_have_text("Meter live")
+    expect(page.locator("[data-lamp=meter]")).to_have_text("Meter live")
     page.get_by_label("Note").fill("Oven")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text(re.compile(r"Saved 507\.15 W of \d\d:\d\d:\d\d\."))).to_be_visible()
@@ -90,34 +89,6 @@ def test_it_says_when_the_connection_drops_and_recovers_by_itself(page, move_in,
     expect(gone).to_be_hidden()
     broker.publish(TOPIC, EXAMPLE)
     expect(figures(page)["power"]).to_have_text("507.15")
-
-
-def test_it_says_in_plain_words_when_nobody_records_and_recovers_by_itself(page, move_in, broker, house):
-    move_in(page, "101")
-    broker.publish(TOPIC, EXAMPLE)
-    expect(page.locator("#lamp")).to_have_text("Meter live")
-    interrupted = page.locator("#interrupted")
-    expect(interrupted).to_be_hidden()
-    listener = next(process for process in house.processes if "riser.listener" in process.said)
-    listener.signal(signal.SIGTERM)
-    assert listener.wait() == 0
-    expect(interrupted).to_have_text(
-        re.compile(r"Recording in your building is interrupted: the figures below are from \d\d:\d\d:\d\d\.")
-    )
-    expect(page.locator("#lamp")).to_be_hidden()
-    expect(page.locator("#measured")).to_have_text(re.compile(r"Measured \d\d:\d\d:\d\d, "))
-    page.reload()
-    expect(interrupted).to_be_visible()
-    # Without Riser nothing is known of that.
-    house.web.end()
-    expect(page.get_by_text("No connection to Riser.")).to_be_visible()
-    expect(interrupted).to_be_hidden()
-    house.start_web()
-    expect(interrupted).to_be_visible()
-    house.start_listener()
-    broker.publish(TOPIC, EXAMPLE)
-    expect(interrupted).to_be_hidden()
-    expect(page.locator("#lamp")).to_have_text("Meter live")
 
 
 def test_an_open_page_ends_with_its_session(page, move_in, house, no_errors):

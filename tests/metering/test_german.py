@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 from django.conf import settings
-from django.utils import translation
+from django.utils import timezone, translation
 
 from accounts.access import Residence
 from metering import figures
@@ -20,6 +20,7 @@ from metering.periods import By
 from metering.stretch import around
 from metering.usage import Cost, Subject, usage
 from metering.week import ALL_WEEK, describe, parse_hours
+from tests.factories import ListenerStateFactory
 
 GERMAN = {"Accept-Language": "de"}
 ENGLISH = re.compile(
@@ -101,6 +102,14 @@ class TestPages:
         text = german(content(as_resident, "/"))
         assert "Gemessen 25. Nov. 2026, 13:20:00" in text
         assert "Letzter Stand: 25. Nov. 2026, 13:20:00. Den Grund sieht Ihre Hausverwaltung." in text
+
+    def test_a_meter_that_is_silent(self, as_resident, measured, time_machine):
+        time_machine.move_to(NOW + dt.timedelta(minutes=12))
+        ListenerStateFactory(broker_connected=True, heartbeat_at=timezone.now())
+        text = german(content(as_resident, "/"))
+        assert "Zähler schon 12 Minuten stumm: zuletzt 2,4 kW (13:20 Uhr)" in text
+        for word in ("Aufzeichnung bereit", "Empfang steht", "Zähler stumm"):
+            assert word in text
 
     def test_a_day(self, as_resident, measured):
         page = content(as_resident, "/history?since=2026-11-25&until=2026-11-25")

@@ -1,5 +1,4 @@
 import datetime as dt
-import re
 
 import pytest
 from django.core.cache import cache
@@ -7,15 +6,14 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from django.utils.html import strip_tags
 
 from accounts.models import JoinRequest
 from metering.ingest.decoders import InvalidMessage
 from metering.ingest.delivery import Refused
 from metering.ingest.store import DatabaseStore
-from metering.models import ListenerState, Meter, Reading
+from metering.models import ListenerState, Meter
 from metering.views import operations
-from tests.factories import ApartmentFactory, ListenerStateFactory, ReadingFactory, TenancyFactory, UserFactory
+from tests.factories import ApartmentFactory, ReadingFactory, TenancyFactory, UserFactory
 from tests.fakes import NOON, delivery
 
 pytestmark = pytest.mark.django_db
@@ -27,60 +25,12 @@ def client_of(user):
     return client
 
 
-def record(**heard):
-    """One listener, which runs and reaches the broker but for what is said."""
-    ListenerState.objects.all().delete()
-    ListenerStateFactory(**{"broker_connected": True} | heard)
-
-
-def told(client):
-    """What the dashboard says of the way of the readings."""
-    page = client.get("/").content.decode()
-    found = re.findall(
-        r'<(?:div class="alert alert-warning"|p) id="(?:interrupted|lamp)"([^>]*)>(.*?)</(?:div|p)>', page, re.S
-    )
-    assert len(found) == 2
-    return [" ".join(strip_tags(words).split()) for attributes, words in found if "hidden" not in attributes]
-
-
 class TestDashboard:
     def test_figures_units_and_place_are_there_without_script(self, as_resident, meter):
         ReadingFactory(meter=meter, voltage=220.5, current=2.3)
         page = as_resident.get("/").content.decode()
         for words in ("Apartment 101", "Floor 1 · House by the Sea", ">507.15<", ">220.5<", ">2.3<"):
             assert words in page
-
-    def test_it_says_whether_the_meter_speaks(self, as_resident, meter):
-        record()
-        for age, word in ((0, "Meter live"), (100, "Meter late"), (1000, "Meter silent")):
-            Reading.objects.all().delete()
-            ReadingFactory(meter=meter, taken_at=timezone.now() - dt.timedelta(seconds=age))
-            assert told(as_resident) == [word]
-
-    @pytest.mark.parametrize("heard", [{"broker_connected": False}, {"heartbeat_at": NOON}])
-    def test_where_nobody_records_it_says_that_alone_and_in_plain_words(self, as_resident, meter, heard):
-        ReadingFactory(meter=meter, taken_at=NOON)
-        record(**heard)
-        (words,) = told(as_resident)
-        assert words == (
-            "Recording in your building is interrupted: the figures below are from 23 Nov 2026, 13:00:00. "
-            "Your building manager can see why."
-        )
-
-    def test_without_a_reading_it_says_so(self, as_resident, meter):
-        record()
-        page = as_resident.get("/").content.decode()
-        assert "No reading yet." in page
-        assert told(as_resident) == ["Meter silent"]
-        assert "disabled>Save" in page.replace(" >", ">")
-        record(broker_connected=False)
-        (words,) = told(as_resident)
-        assert words.startswith("Recording in your building is interrupted, so that no readings come in.")
-
-    def test_whoever_moved_out_is_told_of_neither(self, as_resident, tenancy, meter):
-        tenancy.moved_out = tenancy.moved_in + dt.timedelta(days=30)
-        tenancy.save()
-        assert told(as_resident) == []
 
     def test_it_is_not_kept_by_caches(self, as_resident):
         assert "no-store" in as_resident.get("/")["Cache-Control"]
