@@ -138,6 +138,8 @@ def test_looking_back(page, move_in, broker, house, site):
     wait_for(lambda: len(house.readings()) == 8, "the readings are stored")
     house.manage("housekeep")
     page.goto(f"{site}/history?since={noon.date()}&until={noon.date()}")
+    # Short on a telephone.
+    expect(page.get_by_role("heading", name=f"{noon:%a} {noon.day} {noon:%b} {noon.year}", exact=True)).to_be_visible()
     box = bring_curve(page)
     page.mouse.move(box["x"] + 5, box["y"] + 20)
     page.mouse.down()
