@@ -8,7 +8,7 @@ simulates it: the round trips of opening the connection are not slowed).
 - Weight: every byte that comes for the page, headers included: page, styles, scripts, icons, answers of the API. What
   the service worker fetches afterwards, to have it when there is no connection, is a row of its own: it takes nothing
   from the page.
-- First paint: the figures and the table are on the screen; the server wrote them.
+- First paint: the figures, the lamps and the table are on the screen; the server wrote them.
 - Interactive: all scripts have run, and the page has answered a click. The click is on the account menu, made by the
   page itself in the first task after the end of the event DOMContentLoaded, which comes after all deferred scripts; it
   is answered when the open menu has been painted. Only the library that draws the curves may come later.
