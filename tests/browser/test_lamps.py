@@ -18,6 +18,11 @@ SILENT = LIVE | {"meter": "Meter silent"}
 AWAY = {"listener": "Recorder ready", "broker": "No reception", "meter": "Meter: unknown"}
 DOWN = {"listener": "Recorder stopped", "broker": "Reception: unknown", "meter": "Meter: unknown"}
 NOTICE = re.compile(r"Recording in your building is interrupted: the figures below are from \d\d:\d\d:\d\d\.")
+REMOVE = """
+from django.utils import timezone
+from metering.models import Meter
+Meter.objects.update(removed_at=timezone.now())
+"""
 JUST_MEASURED = re.compile(r"Measured \d\d:\d\d:\d\d, ")
 
 
@@ -107,3 +112,28 @@ def test_where_the_listener_is_down_nothing_else_is_known(page, move_in, broker,
     house.start_listener()
     measure(broker)
     expect_both_ways(LIVE, JUST_MEASURED)
+
+
+def test_whoever_moved_out_sees_no_lamps(page, move_in, broker, house):
+    move_in(page, "101")
+    measure(broker, dt.timedelta(days=2))
+    expect(page.locator("#measured")).to_have_text(re.compile("Meter silent for 2 days"))
+    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    house.execute(f"UPDATE accounts_tenancy SET moved_out = '{yesterday}'")
+    page.reload()
+    expect(page.locator("#measured")).to_have_text(re.compile(r"^Measured \d+ \w+ \d{4}, \d\d:\d\d:\d\d, 2 days ago$"))
+    expect(page.locator(".lamps")).to_have_count(0)
+    expect(page.locator("#interrupted")).to_be_hidden()
+
+
+def test_of_a_meter_that_was_removed_nobody_expects_a_word(page, move_in, broker, house, site):
+    move_in(page, "101")
+    measure(broker)
+    expect(page.locator("[data-lamp=meter]")).to_have_text("Meter live")
+    ((number,),) = house.query("SELECT meter_id FROM metering_reading")
+    house.manage("shell", "-c", REMOVE)
+    with page.expect_response(re.compile("/live")):
+        page.goto(f"{site}/?meter={number}")
+    expect(page.get_by_text("This meter was removed on")).to_be_visible()
+    expect(page.locator("#measured")).to_have_text(JUST_MEASURED)
+    expect(page.locator(".lamps")).to_have_count(0)
