@@ -33,7 +33,7 @@ from metering.house_usage import usage_by_apartment
 from metering.main_meter import balance
 from metering.models import Tariff
 from metering.periods import DAY, By, next_begin
-from metering.usage import Usage, combine
+from metering.usage import Figures, Usage, combine
 
 EARLIEST_YEAR = 1971
 
@@ -86,23 +86,27 @@ class Row:
     sum: Usage
     months: Sequence[Usage]
 
-    def cells(self, whole: "Usage", *, by_month: bool) -> SafeString:
-        """Its cells but for the first. Made here: a template takes five times as long, and there may be thousands."""
-        found = [_energy_cell(month) for month in self.months] if by_month else []
-        found.append(_energy_cell(self.sum))
-        if whole.exported:
-            found.append(("number", "", figures.kilowatt_hours(self.sum.exported)))
-        if whole.costs:
-            star = " *" if self.sum.unpriced else ""
-            found.append(("number", "", f"{figures.costs(self.sum.costs)}{star}"))
-        found.append((_css(self.sum), "", figures.per_cent(self.sum.known)))
-        return SafeString("".join(_cell(*cell) for cell in found))
+
+def _cells(total: Usage, months: Sequence[Usage], whole: Usage) -> SafeString:
+    """A line's but for the first. Made here: a template takes five times as long, and there may be thousands."""
+    found = [_energy_cell(month) for month in months]
+    found.append(_energy_cell(total))
+    if whole.exported:
+        found.append(("number", "", figures.kilowatt_hours(total.exported)))
+    if whole.costs:
+        star = " *" if total.unpriced else ""
+        found.append(("number", "", f"{figures.costs(total.costs)}{star}"))
+    found.append((_css(total), "", figures.per_cent(total.known)))
+    return SafeString("".join(_cell(*cell) for cell in found))
 
 
 def _energy_of_all(usages: Sequence[Usage]) -> Usage:
     """Of a month, without what it costs."""
-    energy, expected = sum(usage.energy for usage in usages), sum(usage.expected for usage in usages)
-    return Usage(usages[0].period, energy=energy, expected=expected)
+    whole = Usage(usages[0].period)
+    for usage in usages:
+        whole.add(Figures(usage.energy, usage.exported, usage.bridged, usage.covered))
+        whole.expected += usage.expected
+    return whole
 
 
 def _css(usage: Usage) -> str:
@@ -182,10 +186,11 @@ class BuildingWithEnergyAdmin(BuildingAdmin):
             "span": span,
             "after": span.after if span.after.first <= building.today() else None,
             "now": timezone.now(),
-            "rows": [(row.apartment, row.cells(whole, by_month=by_month)) for row in rows],
+            "rows": [(row.apartment, _cells(row.sum, row.months if by_month else (), whole)) for row in rows],
             "apartments": reverse("admin:accounts_apartment_changelist"),
             "months": months,
             "whole": whole,
+            "foot": _cells(whole, months, whole),
             "balance": balance(building, span.first, span.last, timezone.now()) if span.by == By.MONTH else None,
             "has_tariff": building.tariffs.filter(replaced_at=None).exists(),
         }

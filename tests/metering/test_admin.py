@@ -7,12 +7,14 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from metering.models import Meter, RejectedMessage
+from metering.loads import derive_new
+from metering.models import Meter, Reading, RejectedMessage
 from metering.models.instant import EPOCH
 from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, ReadingFactory
 from tests.fakes import NOON
 
 pytestmark = pytest.mark.django_db
+FIVE_MINUTES = dt.timedelta(minutes=5)
 
 
 @pytest.fixture
@@ -234,3 +236,18 @@ class TestTheEnergyOfABuilding:
     def test_what_an_address_asks_of_time_to_come_is_this_month(self, as_manager, apartment):
         for query in ("?year=2027", "?year=2027&month=1"):
             assert self.links(as_manager, apartment.building, query) == {"2026&month=11", "2026"}
+
+    def test_all_together_is_as_unknown_and_as_unsure_as_its_rows(self, as_manager, meter):
+        """Nothing of October, a part of November; so of the year as well."""
+        begin = meter.building.midnight(dt.date(2026, 11, 20))
+        Reading.objects.bulk_create(
+            Reading(meter=meter, taken_at=begin + number * FIVE_MINUTES, voltage=230, current=1, power=1000)
+            for number in range(289)
+        )
+        sum(derive_new())
+        page = as_manager.get(f"/admin/accounts/building/{meter.building_id}/energy/?year=2026").content.decode()
+        row, foot = (re.findall(r"<td.*?</td>", page[page.index(part) :]) for part in ("<tbody>", "<tfoot>"))
+        assert row[:14] == foot
+        assert foot[9] == '<td class="number">–</td>'
+        assert foot[10] == '<td class="number unsure" title="3 % measured">24.0</td>'
+        assert foot[12].startswith('<td class="number unsure"')
