@@ -41,7 +41,7 @@ def sum_days(changed: Collection[tuple[int, int]], retained: dt.datetime) -> Ite
 def sum_day(timeline: Timeline, meters: Collection[int], date: dt.date, retained: dt.datetime) -> int:
     """Write the totals of these meters, all of the timeline's building, on that date. Returns the number of rows."""
     totals: defaultdict[int, list[DayTotal]] = defaultdict(list)
-    for meter, band, *sums in _sums(timeline, meters, date):
+    for meter, band, *sums in sums_of_day(timeline, meters, date):
         totals[meter].append(DayTotal(meter_id=meter, date=date, band_id=band, **dict(zip(KEPT, sums, strict=True))))
     with transaction.atomic():
         hold(meters)
@@ -66,11 +66,13 @@ def sum_day(timeline: Timeline, meters: Collection[int], date: dt.date, retained
     return len(written)
 
 
-def _sums(timeline: Timeline, meters: Collection[int], date: dt.date) -> Iterator[Any]:
-    """Meter, band, and the sums of its loads of that day."""
+def sums_of_day(
+    timeline: Timeline, meters: Collection[int], date: dt.date, until: int | None = None
+) -> Iterator[Any]:  # fmt: skip
+    """Meter, band, and the sums of its loads of that day, or of those before that quarter hour."""
     stretches = timeline.stretches(date)
     begin, end = stretches[0].begin, stretches[-1].end
-    loads = Load.objects.filter(meter__in=meters, quarter__gte=begin, quarter__lt=end).order_by()
+    loads = Load.objects.filter(meter__in=meters, quarter__gte=begin, quarter__lt=until or end).order_by()
     bands = [When(quarter__lt=stretch.end, then=Value(stretch.band)) for stretch in stretches]
     rows = loads.annotate(band=Case(*bands, output_field=IntegerField())).values_list("meter", "band")
     return iter(rows.annotate(*KEPT.values()))

@@ -21,7 +21,7 @@ from metering.day_totals import SUMMED
 from metering.loads import OPEN_QUARTERS, open_loads
 from metering.models import DayTotal, Load, Meter, MonthTotal, Rate, Tariff
 from metering.models.instant import EPOCH, LATEST
-from metering.models.load import quarter_of, quarter_start
+from metering.models.load import quarter_from, quarter_of, quarter_start
 from metering.periods import By, Period, cut, days_begun, next_begin, whole_days
 from metering.tariffs import Timeline
 from metering.week import slot_of
@@ -312,17 +312,11 @@ def _divide(
     newest = quarter_start(quarter_of(now) - OPEN_QUARTERS).astimezone(building.zone).date()
     last = min(last, newest)
     if by == By.HOUR or first >= last:
-        quarters.append((_ceil(part.begin), _ceil(part.end)))
+        quarters.append((quarter_from(part.begin), quarter_from(part.end)))
         return
     days.append((first, last))
-    quarters.append((_ceil(part.begin), quarter_of(building.midnight(first))))
-    quarters.append((quarter_of(building.midnight(last)), _ceil(part.end)))
-
-
-def _ceil(instant: dt.datetime) -> int:
-    """The first quarter hour that begins at that instant or after it."""
-    quarter = quarter_of(instant)
-    return quarter if quarter_start(quarter) == instant else quarter + 1
+    quarters.append((quarter_from(part.begin), quarter_of(building.midnight(first))))
+    quarters.append((quarter_of(building.midnight(last)), quarter_from(part.end)))
 
 
 def _totals(subject: Subject, days: Sequence[Days], by: By) -> Iterator[tuple[dt.date, int, Figures]]:

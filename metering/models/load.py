@@ -19,6 +19,12 @@ def quarter_of(instant: dt.datetime) -> int:
     return (instant - EPOCH) // QUARTER
 
 
+def quarter_from(instant: dt.datetime) -> int:
+    """The first quarter hour that begins at that instant or after it."""
+    quarter = quarter_of(instant)
+    return quarter if quarter_start(quarter) == instant else quarter + 1
+
+
 def quarter_start(quarter: int) -> dt.datetime:
     """When a quarter hour begins."""
     return EPOCH + quarter * QUARTER

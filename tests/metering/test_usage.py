@@ -182,6 +182,37 @@ class TestTheNewestQuarterHour:
         assert found[0].is_complete
 
 
+class TestAMeterWhoseClockIsAhead:
+    """What lies in the future does not count yet."""
+
+    @pytest.fixture
+    def ahead(self, building, meter):
+        TariffFactory(building=building, rates={"Day": ("0.4", "06:00-14:00"), "Night": ("0.2", "")})
+        begin = building.midnight(dt.date(2026, 11, 24))
+        use(meter, begin, NOW + 14 * HOUR)
+        return meter
+
+    @pytest.mark.parametrize("by", [By.DAY, By.MONTH])
+    def test_it_is_the_same_for_resident_and_manager(self, building, apartment, ahead, by):
+        MeterFactory(apartment=apartment, topic="punctual")
+        first, last = dt.date(2026, 11, 23), dt.date(2026, 12, 1)
+        assert DayTotal.objects.filter(date=dt.date(2026, 11, 26)).exists()
+        many = usage_by_apartment(building, first, last, by)[apartment.pk]
+        own = usage(Subject.of_apartment(apartment), building.midnight(first), building.midnight(last), by)
+        assert kwh(many) == kwh(own)
+        assert [each.costs for each in many] == [each.costs for each in own]
+        assert [each.covered for each in many] == [each.covered for each in own]
+        # Until 13:15 in Berlin, of the quarter hour that has begun all.
+        assert sum(kwh(own)) == 24 + 13.25
+
+    def test_a_year_of_the_others_is_counted_by_months(self, building, ahead, neighbour_apartment):
+        begin = building.midnight(dt.date(2026, 10, 30))
+        use(MeterFactory(apartment=neighbour_apartment), begin, begin + 3 * DAY)
+        found = usage_by_apartment(building, dt.date(2026, 1, 1), dt.date(2027, 1, 1), By.MONTH)
+        assert kwh(found[neighbour_apartment.pk])[9:11] == [48, 24]
+        assert kwh(found[ahead.apartment_id])[9:11] == [0, 37.25]
+
+
 class TestOnesOwnTime:
     def test_is_cut_at_moving_in_and_out(self, building, apartment, meter):
         TariffFactory(building=building, standing_charge="1")
