@@ -11,10 +11,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from accounts.access import Residence
+from metering.loads import OPEN_QUARTERS, open_loads
 from metering.models import Load, Meter, Reading, meters_of
-from metering.models.load import quarter_of, quarter_start
+from metering.models.load import quarter_from, quarter_of, quarter_start
 from metering.periods import By, Period
 from metering.usage import Subject, Usage, usage
 
@@ -85,12 +87,23 @@ def _quarter_hours(residence: Residence, period: Period) -> Iterator[Row]:
 
 
 def quarters_of(residence: Residence, meter: Meter, period: Period) -> Iterator[Row]:
-    """QUARTER_FIELDS of a meter's quarter hours that begin in that time."""
-    last = quarter_of(period.end)
-    last += quarter_start(last) < period.end
+    """QUARTER_FIELDS of a meter's quarter hours that begin in that time, with those that nobody has stored yet."""
+    # Asked first: what is stored meanwhile is left out, and nothing lies between the two.
+    fresh = open_quarters_of(residence, meter, period)
+    last = fresh[0].quarter if fresh else quarter_from(period.end)
     loads = Load.objects.of(residence).filter(meter=meter, quarter__gte=quarter_of(period.begin), quarter__lt=last)
     for batch in batches(loads, "quarter", QUARTER_FIELDS):
         yield from batch
+    for load in fresh:
+        yield tuple(getattr(load, name) for name in QUARTER_FIELDS)
+
+
+def open_quarters_of(residence: Residence, meter: Meter, period: Period) -> list[Load]:
+    """Those of them that may not be stored yet: some of the last hour."""
+    now, own = timezone.now(), residence.during(*period)
+    if quarter_from(period.end) <= quarter_of(now) - OPEN_QUARTERS:
+        return []
+    return [load for load in open_loads([meter.pk], now) if own.covers(quarter_start(load.quarter))]
 
 
 def sums(residence: Residence, period: Period, by: By) -> Table:

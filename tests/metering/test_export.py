@@ -17,9 +17,10 @@ from metering.export import tables
 from metering.export.formats import as_csv, as_json
 from metering.export.tables import QUARTER_COLUMNS, READING_COLUMNS, USAGE_COLUMNS, Table
 from metering.loads import derive_new
-from metering.models import Load, Reading
+from metering.models import Load, LoadProgress, Reading
 from metering.models.load import quarter_of
 from metering.periods import By, Period
+from metering.usage import Subject, usage
 from tests.factories import MeterFactory, TariffFactory, TenancyFactory
 
 NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
@@ -94,6 +95,49 @@ class TestCsv:
 
     def test_without_dates_it_is_all_of_ones_own(self, as_resident, measured):
         assert len(rows(as_resident, "quarter-hours")[1]) == Load.objects.count()
+
+
+class TestQuarterHoursThatNobodyHasStoredYet:
+    """They are downloaded as pages and API show them."""
+
+    @pytest.fixture
+    def behind(self, measured):
+        """Housekeep ran fifty minutes ago. Since then the meter has given back, for the first time."""
+        Reading.objects.filter(taken_at__gt=NOW - 50 * MINUTE).delete()
+        Load.objects.all().delete()
+        LoadProgress.objects.all().delete()
+        sum(derive_new())
+        Reading.objects.bulk_create(
+            Reading(meter=measured, taken_at=NOW - number * 5 * MINUTE, voltage=230, current=4, power=-1000)
+            for number in range(9)
+        )
+        return measured
+
+    def test_as_a_table(self, as_resident, behind, tenancy):
+        midnight = behind.building.midnight(dt.date(2026, 11, 25))
+        (shown,) = usage(Subject.of_residence(Residence.of(tenancy)), midnight, NOW, now=NOW)
+        _, found = rows(as_resident, "quarter-hours", since="2026-11-25")
+        assert shown.exported > 500_000
+        assert [round(1000 * sum(float(row[column]) for row in found)) for column in (2, 3)] == [
+            shown.energy, shown.exported
+        ]  # fmt: skip
+        assert [row[0] for row in found] == sorted({row[0] for row in found})
+        assert found[-1][0] == "2026-11-25T12:45:00+01:00"
+        as_it_is = found
+        sum(derive_new())
+        assert rows(as_resident, "quarter-hours", since="2026-11-25")[1] == as_it_is
+
+    def test_as_green_button(self, as_resident, behind):
+        body, _ = download(as_resident, "quarter-hours", "xml")
+        sum(derive_new())
+        assert download(as_resident, "quarter-hours", "xml")[0] == body
+        assert b"given to the grid" in body
+
+    def test_not_after_moving_out(self, as_resident, behind, tenancy):
+        tenancy.moved_out = dt.date(2026, 11, 25)
+        tenancy.save()
+        _, found = rows(as_resident, "quarter-hours")
+        assert found[-1][0] == "2026-11-24T23:45:00+01:00"
 
 
 class TestJson:
