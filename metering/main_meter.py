@@ -1,17 +1,22 @@
 """A building's main meter beside the sum of the meters behind it."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 
 from accounts.models import Building
+from metering.house_usage import HOUSEKEEPING
 from metering.models import DayTotal, Load, Meter
-from metering.models.load import QUARTER, quarter_start
+from metering.models.load import QUARTER, quarter_of, quarter_start
 from metering.periods import DAY, Period
-from metering.tariffs import day_quarters
-from metering.usage import ENOUGH, expected_seconds
+from metering.usage import ENOUGH
+
+HEARD = ENOUGH * QUARTER.total_seconds()
+"""Seconds of a quarter hour that make it count."""
+MISSING = QUARTER.total_seconds() - HEARD
 
 
 @dataclass
@@ -56,30 +61,54 @@ class Balance:
 def balance(building: Building, first: dt.date, last: dt.date, now: dt.datetime) -> Balance | None:
     """Over the local days from the first up to but excluding the last one; None where no meter is the main one.
 
-    A day on which every meter was heard counts as a whole, others by their quarter hours.
+    A day on which every meter was heard all the time counts by its totals, others by their quarter hours.
     """
     meters = list(Meter.objects.filter(building=building).select_related("apartment__building", "building"))
-    mains, behind = [m for m in meters if m.is_main], [m for m in meters if not m.is_main]
-    if not mains or not behind:
+    if len({meter.is_main for meter in meters}) < 2:
         return None
-    result = Balance()
-    silent: set[int] = set()
+    result, silent = Balance(), set[int]()
+    totals = _totals(meters, first, last)
     for date, day in _days(building, first, last, now):
         result.asked += day.seconds
-        totals = _totals(meters, date)
-        covered = {m.pk: totals.get(m.pk, (0, 0))[1] for m in meters}
-        silent |= {m.pk for m in meters if covered[m.pk] < ENOUGH * _hung(m, day)}
-        there = [m for m in meters if _hung(m, day)]
-        if not any(m.is_main for m in there) or any(_hangs_all(m, day) and not covered[m.pk] for m in there):
-            continue  # never all at once
-        if all(_hangs_all(m, day) and covered[m.pk] >= ENOUGH * day.seconds for m in there):
-            result.main += sum(totals[m.pk][0] for m in there if m.is_main)
-            result.behind += sum(totals[m.pk][0] for m in there if not m.is_main)
-            result.compared += day.seconds
-        else:
-            _add_quarters(result, mains, behind, building, date)
+        found = _Day(day, [meter for meter in meters if _hung_in(meter, day)], totals[date])
+        silent.update(meter.pk for meter in found.not_heard(now - HOUSEKEEPING))
+        if not found.is_hopeless:
+            _add(result, found, is_over=day.end == building.midnight(date + DAY))
     result.silent = [meter for meter in meters if meter.pk in silent]
     return result
+
+
+@dataclass(frozen=True)
+class _Day:
+    """A local day, up to now; the meters that hung there at some time of it, and their energy and covered seconds."""
+
+    period: Period
+    there: list[Meter]
+    totals: dict[int, tuple[int, int]]
+
+    def energy(self, meter: Meter) -> int:
+        return self.totals.get(meter.pk, (0, 0))[0]
+
+    def covered(self, meter: Meter) -> int:
+        return self.totals.get(meter.pk, (0, 0))[1]
+
+    def not_heard(self, until: dt.datetime) -> list[Meter]:
+        """Those that miss more of the time up to then than a quarter hour may."""
+        heard = self.period.within(self.period.begin, until)
+        known = heard.seconds - MISSING
+        return [m for m in self.there if self.covered(m) < known and self.covered(m) < _hung(m, heard) - MISSING]
+
+    @property
+    def gappy(self) -> list[Meter]:
+        """Those that were not there and heard all day."""
+        known = self.period.seconds - MISSING
+        return [m for m in self.there if self.covered(m) < known or not _hung_all(m, self.period)]
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether there is no quarter hour in which all were heard."""
+        absent = any(not self.covered(meter) and _hung_all(meter, self.period) for meter in self.there)
+        return absent or not any(meter.is_main for meter in self.there)
 
 
 def _days(building: Building, first: dt.date, last: dt.date, now: dt.datetime) -> Iterator[tuple[dt.date, Period]]:
@@ -89,42 +118,81 @@ def _days(building: Building, first: dt.date, last: dt.date, now: dt.datetime) -
         date += DAY
 
 
-def _totals(meters: Sequence[Meter], date: dt.date) -> dict[int, tuple[int, int]]:
-    rows = DayTotal.objects.filter(meter__in=meters, date=date).order_by().values_list("meter")
-    return {meter: (energy, covered) for meter, energy, covered in rows.annotate(Sum("energy"), Sum("covered"))}
-
-
-def _hangs_all(meter: Meter, period: Period) -> bool:
-    return period.within(meter.installed_at, meter.removed_at or period.end) == period
+def _totals(meters: Sequence[Meter], first: dt.date, last: dt.date) -> dict[dt.date, dict[int, tuple[int, int]]]:
+    """By date and meter, energy and covered seconds."""
+    found: defaultdict[dt.date, dict[int, tuple[int, int]]] = defaultdict(dict)
+    days = DayTotal.objects.filter(meter__in=meters, date__gte=first, date__lt=last).order_by()
+    for date, meter, *sums in days.values_list("date", "meter").annotate(Sum("energy"), Sum("covered")):
+        found[date][meter] = (sums[0], sums[1])
+    return found
 
 
 def _hung(meter: Meter, period: Period) -> int:
+    """For how many seconds of that time."""
     return period.within(meter.installed_at, meter.removed_at or period.end).seconds
 
 
-def _add_quarters(
-    result: Balance, mains: Sequence[Meter], behind: Sequence[Meter], building: Building, date: dt.date
-) -> None:
-    begin, end = day_quarters(building, date)
-    heard = Load.objects.filter(quarter__gte=begin, quarter__lt=end, covered__gte=ENOUGH * QUARTER.total_seconds())
-    sides = []
-    for meters in (mains, behind):
-        rows = heard.filter(Q(meter__in=meters)).order_by().values_list("quarter")
-        sides.append({quarter: rest for quarter, *rest in rows.annotate(Count("meter"), Sum("energy"))})
-    day = Period(quarter_start(begin), quarter_start(end))
+def _hung_in(meter: Meter, period: Period) -> bool:
+    return meter.installed_at < period.end and (meter.removed_at is None or meter.removed_at > period.begin)
+
+
+def _hung_all(meter: Meter, period: Period) -> bool:
+    return meter.installed_at <= period.begin and (meter.removed_at is None or meter.removed_at >= period.end)
+
+
+def _add(result: Balance, day: _Day, *, is_over: bool) -> None:
+    """Count in the quarter hours that are past and in which all meters that hung there were heard.
+
+    Who was heard all day counts by the total of the day less the other quarter hours: a hole in one of hundreds of
+    meters costs little.
+    """
+    gappy = day.gappy if is_over else day.there
+    steady = set(day.there).difference(gappy)
+    quarters = range(quarter_of(day.period.begin), quarter_of(day.period.end))
+    common = _common(day, gappy, quarters)
+    others = set(quarters) - common.keys()
+    left_out = _sums(steady, others)
+    if sum(number for number, _ in left_out.values()) < len(steady) * len(others):
+        return  # Some are erased: nobody knows any more how much to leave out.
+    main, behind = (
+        sum(day.energy(meter) for meter in steady if meter.is_main == is_main)
+        + sum(energies[is_main] for energies in common.values())
+        - left_out[is_main][1]
+        for is_main in (True, False)
+    )
+    result.main += main
+    result.behind += behind
+    result.compared += len(common) * QUARTER.seconds
+
+
+def _common(day: _Day, gappy: Sequence[Meter], quarters: range) -> dict[int, Counter[bool]]:
+    """The quarter hours in which the main meter hung there, and all of the gappy ones that did were heard.
+
+    With what the main ones of these counted in each, and the others.
+    """
+    loads = Load.objects.filter(meter__in=gappy, quarter__gte=quarters.start, quarter__lt=quarters.stop)
+    rows = loads.filter(covered__gte=HEARD).order_by().values_list("quarter", "meter__is_main")
+    heard, energies = Counter[int](), defaultdict[int, Counter[bool]](Counter)
+    for quarter, is_main, number, energy in rows.annotate(Count("meter"), Sum("energy")):
+        heard[quarter] += number
+        energies[quarter][is_main] = energy
+    mains = [meter for meter in day.there if meter.is_main]
     # On most days nothing is installed or removed.
-    steady = [len(meters) if all(_hangs_all(m, day) for m in meters) else None for meters in (mains, behind)]
-    for quarter in sides[0].keys() & sides[1].keys():
-        (main_count, main), (behind_count, energy) = sides[0][quarter], sides[1][quarter]
+    movers = [meter for meter in gappy if not _hung_all(meter, day.period)]
+    always = len(gappy) - len(movers)
+    found = {}
+    for quarter in quarters:
         period = Period(quarter_start(quarter), quarter_start(quarter + 1))
-        if main_count >= (steady[0] or _hanging(mains, period)) and behind_count >= (
-            steady[1] or _hanging(behind, period)
-        ):
-            result.main += main
-            result.behind += energy
-            result.compared += period.seconds
+        hanging = always + sum(_hung_in(meter, period) for meter in movers)
+        if heard[quarter] >= hanging and any(_hung_in(meter, period) for meter in mains):
+            found[quarter] = energies[quarter]
+    return found
 
 
-def _hanging(meters: Sequence[Meter], period: Period) -> float:
-    """How many meters should have been heard in that quarter hour."""
-    return expected_seconds(meters, period) / period.seconds
+def _sums(meters: Collection[Meter], quarters: Collection[int]) -> dict[bool, tuple[int, int]]:
+    """Of the main meters and of those behind them, the number of loads in these quarter hours and their energy."""
+    loads = Load.objects.filter(meter__in=meters, quarter__in=quarters).order_by().values_list("meter__is_main")
+    none = {True: (0, 0), False: (0, 0)}
+    return none | {
+        is_main: (number, energy) for is_main, number, energy in loads.annotate(Count("quarter"), Sum("energy"))
+    }

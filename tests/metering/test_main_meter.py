@@ -6,9 +6,9 @@ import pytest
 import time_machine
 from django.core.exceptions import ValidationError
 
-from metering.loads import derive_new
+from metering.loads import derive_new, rebuild
 from metering.main_meter import balance
-from metering.models import Meter, Reading
+from metering.models import Load, Meter, Reading
 from tests.factories import MeterFactory
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +65,59 @@ def test_a_meter_that_was_not_there_yet_is_not_missed(building, main, meter, nei
     found = balance(building, FIRST, LAST, NOW)
     assert found.hours == 48
     assert found.behind == (48 * 500 + 24 * 400) * 1000
+
+
+def silence(meter, begin, minutes):
+    """As if it had not been heard for so long."""
+    Reading.objects.filter(meter=meter, taken_at__gt=begin, taken_at__lt=begin + minutes * HOUR / 60).delete()
+    sum(rebuild())
+
+
+def test_a_hole_of_minutes_at_a_time_of_much_use(building, main, meter):
+    """99 % of the day were heard; what was used in the hole is not a loss."""
+    begin = building.midnight(FIRST)
+    use(main, 1000, begin, hours=24)
+    use(meter, 1000, begin, hours=24)
+    evening = begin + 18 * HOUR
+    for each in (main, meter):
+        Reading.objects.filter(meter=each, taken_at__gte=evening, taken_at__lt=evening + HOUR).update(power=12000)
+    sum(rebuild())
+    silence(main, evening + HOUR / 4, 10)
+    found = balance(building, FIRST, FIRST + 24 * HOUR, NOW)
+    assert (found.hours, found.asked_hours, found.silent) == (23.75, 24, [main])
+    assert found.main == found.behind
+    assert found.main > 30_000_000
+
+
+def test_quarter_hours_to_leave_out_that_are_erased(building, main, meter, neighbour_apartment):
+    begin = building.midnight(FIRST)
+    use(main, 1100, begin)
+    use(meter, 600, begin)
+    use(MeterFactory(apartment=neighbour_apartment), 500, begin)
+    silence(main, begin + 12 * HOUR, 60)
+    Load.objects.filter(meter=meter).delete()
+    found = balance(building, FIRST, LAST, NOW)
+    # The second day, of which there are the totals of all.
+    assert (found.hours, found.main, found.behind) == (24, 26_400_000, 26_400_000)
+
+
+def test_a_meter_that_comes_in_the_middle_of_a_day(building, main, meter, neighbour_apartment):
+    begin = building.midnight(FIRST)
+    use(main, 1000, begin)
+    use(meter, 600, begin)
+    use(MeterFactory(apartment=neighbour_apartment, installed_at=begin + 12 * HOUR), 400, begin + 12 * HOUR, hours=36)
+    found = balance(building, FIRST, LAST, NOW)
+    assert (found.hours, found.silent) == (48, [])
+    assert found.behind == (12 * 600 + 36 * 1000) * 1000
+
+
+def test_of_today_what_is_past_and_summed(building, main, meter):
+    begin = building.midnight(LAST)
+    with time_machine.travel(begin + 24 * HOUR, tick=False):
+        use(main, 1000, begin, hours=24)
+        use(meter, 800, begin, hours=24)
+    found = balance(building, LAST, LAST + 24 * HOUR, begin + 6 * HOUR + HOUR / 6)
+    assert (found.hours, found.main, found.behind, found.silent) == (6, 6_000_000, 4_800_000, [])
 
 
 def test_nothing_in_common_is_nothing_to_compare(building, main, meter):
