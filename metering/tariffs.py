@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Building
-from metering.models import Band, DayTotal, Rate, Tariff, share_week
+from metering.models import Band, Rate, Tariff, share_week
 from metering.models.load import quarter_of, quarter_start
 from metering.week import ALL_WEEK, slot_of
 
@@ -108,11 +108,9 @@ def day_quarters(building: Building, date: dt.date) -> tuple[int, int]:
     return quarter_of(building.midnight(date)), quarter_of(building.midnight(date + dt.timedelta(days=1)))
 
 
-def has_priced(tariff: Tariff) -> bool:
-    """Whether there is energy of a day on which this tariff holds."""
-    days = DayTotal.objects.filter(meter__building=tariff.building_id, date__gte=tariff.valid_from)
-    end = Timeline(tariff.building).end_of(tariff)
-    return (days.filter(date__lt=end) if end else days).exists()
+def has_begun(tariff: Tariff) -> bool:
+    """Whether its first day has come: somebody may have seen its prices since, also where another one holds by now."""
+    return tariff.valid_from <= tariff.building.today()
 
 
 def withdraw(tariff: Tariff) -> None:

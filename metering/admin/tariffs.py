@@ -1,4 +1,4 @@
-"""Tariffs: what priced something is replaced by a new version, and stays to be read."""
+"""Tariffs: one whose first day has come is replaced by a new version, and stays to be read."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from accounts.models import Building
 from accounts.traced_admin import TracedAdmin
 from metering.figures import plain
 from metering.models import Rate, Tariff, share_week
-from metering.tariffs import has_priced, to_be_applied, withdraw
+from metering.tariffs import has_begun, to_be_applied, withdraw
 
 
 class RateFormSet(BaseInlineFormSet):
@@ -132,9 +132,9 @@ class TariffAdmin(TracedAdmin):
             before = Tariff.objects.select_related("building").get(pk=form.instance.pk) if change else None
             if before and before.replaced_at:
                 raise PermissionDenied(_("Somebody else has changed this tariff meanwhile."))
-            if before and has_priced(before):
+            if before and has_begun(before):
                 self._replace(before, form.instance, rates)
-                words = _("This tariff had priced energy already: the version before stays to be read.")
+                words = _("This tariff has begun already: the version before stays to be read.")
                 messages.info(request, words)
             else:
                 form.instance.save()
@@ -167,9 +167,10 @@ class TariffAdmin(TracedAdmin):
         rates.new_objects, rates.changed_objects, rates.deleted_objects = [], [], []
 
     def delete_model(self, request: HttpRequest, obj: Tariff) -> None:
-        if has_priced(obj):
+        if has_begun(obj):
             withdraw(obj)
-            messages.info(request, _("This tariff had priced energy: it holds no longer, and stays to be read."))
+            words = _("This tariff has begun already: it holds no longer, and stays to be read.")
+            messages.info(request, words)
         else:
             super().delete_model(request, obj)
 

@@ -142,6 +142,25 @@ class TestAChange:
         ]  # fmt: skip
         assert new.history.get().history_user_id == answer.context["user"].pk
 
+    def test_of_one_whose_day_has_come_makes_one_before_anything_is_summed(self, as_manager, building):
+        """The last hour is priced as it is read, without a total."""
+        tariff = TariffFactory(building=building, valid_from=dt.date(2026, 11, 25))
+        rates = [rate("Electricity", "0.4", id=tariff.rates.get().pk)]
+        assert as_manager.post(change(tariff), form(building, rates, initial=1)).status_code == 302
+        assert tariff.rates.get().price == Decimal("0.3")
+        assert Tariff.objects.current().get().rates.get().price == Decimal("0.4")
+
+    def test_of_one_from_tomorrow_on_is_made_in_place_until_midnight_of_the_house(self, as_manager, building):
+        tariff = TariffFactory(building=building, valid_from=dt.date(2026, 11, 26))
+        rates = [rate("Electricity", "0.4", id=tariff.rates.get().pk)]
+        fields = form(building, rates, initial=1, valid_from="2026-11-26")
+        assert as_manager.post(change(tariff), fields).status_code == 302
+        assert tariff.rates.get().price == Decimal("0.4")
+        with time_machine.travel(building.midnight(dt.date(2026, 11, 26)), tick=False):
+            fields["rates-0-price"] = "0.5"
+            assert as_manager.post(change(tariff), fields).status_code == 302
+        assert tariff.rates.get().price == Decimal("0.4")
+
     def test_a_rate_that_is_taken_away_stays_in_the_version_before(self, as_manager, building, meter, priced):
         Rate.objects.create(tariff=priced, name="Weekend", price=1, hours="Sat-Sun 00:00-24:00")
         first, second = priced.rates.all()
@@ -154,8 +173,9 @@ class TestAChange:
         """Each form knows only of its own rates."""
         tariff = TariffFactory(building=building, valid_from=dt.date(2027, 1, 1))
         own = rate("Electricity", "0.3", id=tariff.rates.get().pk)
-        first = form(building, [own, rate("Night", "0.1", "22:00-06:00")], initial=1)
-        second = form(building, [own, rate("Weekend", "0.1", "Sat-Sun 00:00-24:00")], initial=1)
+        first = form(building, [own, rate("Night", "0.1", "22:00-06:00")], initial=1, valid_from="2027-01-01")
+        weekend = rate("Weekend", "0.1", "Sat-Sun 00:00-24:00")
+        second = form(building, [own, weekend], initial=1, valid_from="2027-01-01")
         assert as_manager.post(change(tariff), first).status_code == 302
         assert as_manager.post(change(tariff), second).status_code == 400
         assert set(tariff.rates.values_list("name", flat=True)) == {"Electricity", "Night"}
@@ -182,7 +202,13 @@ class TestTakingAway:
         assert priced.replaced_at == NOW
         assert priced.rates.count() == 1
 
-    def test_one_that_did_not_is_deleted(self, as_manager, building):
+    def test_so_is_one_whose_days_another_took_over(self, as_manager, building, priced):
+        TariffFactory(building=building, valid_from=dt.date(2026, 11, 20))
+        as_manager.post(f"/admin/metering/tariff/{priced.pk}/delete/", {"post": "yes"})
+        priced.refresh_from_db()
+        assert priced.replaced_at == NOW
+
+    def test_one_to_come_is_deleted(self, as_manager, building):
         tariff = TariffFactory(building=building, valid_from=dt.date(2027, 1, 1))
         as_manager.post(f"/admin/metering/tariff/{tariff.pk}/delete/", {"post": "yes"})
         assert not Tariff.objects.exists()

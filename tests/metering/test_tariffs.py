@@ -14,10 +14,10 @@ from metering.loads import derive_new
 from metering.models import DayTotal, Load, Rate, Reading, Tariff, share_week
 from metering.models.instant import EPOCH
 from metering.periods import By
-from metering.tariffs import Timeline, has_priced, withdraw
+from metering.tariffs import Timeline, withdraw
 from metering.usage import Subject, usage
 from metering.week import ALL_WEEK, parse_hours
-from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, TariffFactory
+from tests.factories import ApartmentFactory, MeterFactory, TariffFactory
 
 pytestmark = pytest.mark.django_db
 DAY_AND_NIGHT = {"Day": ("0.40", "06:00-22:00"), "Night": ("0.20", "")}
@@ -188,14 +188,7 @@ class TestAChange:
         TariffFactory(building=building, rates={"All": ("0.10", "")})
         wrong = TariffFactory(building=building, valid_from=dt.date(2026, 11, 1), rates=DAY_AND_NIGHT)
         meter = consume(building, dt.date(2026, 11, 20))
-        assert has_priced(wrong)
         withdraw(wrong)
         sum(apply_tariffs())
         assert cost_of(meter, dt.date(2026, 11, 20)) == [Decimal("2.40")]
         assert Tariff.objects.get(pk=wrong.pk).rates.count() == 2
-
-    def test_a_tariff_to_come_has_priced_nothing(self, building):
-        consume(building, dt.date(2026, 11, 20))
-        assert not has_priced(TariffFactory(building=building, valid_from=dt.date(2026, 12, 1)))
-        assert has_priced(TariffFactory(building=building))
-        assert not has_priced(TariffFactory(building=BuildingFactory()))
