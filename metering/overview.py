@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from fractions import Fraction
 
 from accounts.access import Residence
 from metering.models import Tariff
@@ -18,7 +19,7 @@ FEWEST_DAYS = 7
 class Projection:
     """What this month may come to: what is known up to yesterday, and days as the last ones were for the rest.
 
-    Never less than what is counted already. Energy in mWh.
+    What nobody measured up to yesterday counts like the rest. Never less than what is counted already. Energy in mWh.
     """
 
     energy: int
@@ -26,6 +27,8 @@ class Projection:
     days: int
     """Complete days, of the last TYPICAL_DAYS, that the rest of the month is taken to be like on average."""
     remaining: int
+    unmeasured: float = 0
+    """Seconds up to yesterday that count like them as well."""
 
 
 @dataclass(frozen=True)
@@ -77,26 +80,41 @@ def _project(
     if len(typical) < FEWEST_DAYS:
         return None
     before, counted, average = combine(month[:-1]), combine(month), combine(typical)
-    rest = average.energy * remaining // len(typical)
-    if before.energy + rest <= counted.energy:
-        return Projection(counted.energy, counted.costs, len(typical), remaining)
-    # What the days to come cost is known from days under the tariff that holds today.
+    unmeasured, left = _unmeasured(month[:-1]), remaining
+    if before.energy + average.energy * remaining // len(typical) <= counted.energy:
+        before, left = counted, 0
+    energy = before.energy + average.energy * (left + unmeasured) // len(typical)
+    # What a day costs is known from days under the tariff that holds today.
     priced = [day for day in typical if not day.unpriced and _is_under(day, tariff)]
-    costs = _project_costs(before.costs, combine(priced).costs, Decimal(remaining) / len(priced)) if priced else []
-    return Projection(before.energy + rest, costs, len(typical), remaining)
+    costs = _add_days(before.costs, priced, left, unmeasured)
+    return Projection(energy, costs, len(typical), remaining, unmeasured * DAY.total_seconds())
+
+
+def _unmeasured(days: Sequence[Usage]) -> Fraction:
+    """How much nobody knows of, in days. Of a silence over which the register went on it is known."""
+    gaps = (day for day in days if not day.is_complete and not day.bridged)
+    return sum((1 - Fraction(day.covered, day.expected) for day in gaps), Fraction(0))
 
 
 def _is_under(day: Usage, tariff: Tariff | None) -> bool:
     return tariff is not None and all(use.tariff == tariff for use in day.rates.values())
 
 
-def _project_costs(before: Sequence[Cost], average: Sequence[Cost], times: Decimal) -> list[Cost]:
-    found = {cost.currency: replace(cost) for cost in before}
-    for cost in average:
-        sum_ = found.setdefault(cost.currency, Cost(cost.currency))
-        sum_.energy += cost.energy * times
-        sum_.standing += cost.standing * times
-        sum_.tax += cost.tax * times
+def _add_days(costs: Sequence[Cost], priced: Sequence[Usage], left: int, unmeasured: Fraction) -> list[Cost]:
+    """With days that cost what these did on average. Of those that are not measured the standing charge is in."""
+    if not left and not unmeasured:
+        return list(costs)
+    if not priced:
+        return []
+    found = {cost.currency: replace(cost) for cost in costs}
+    average = combine(priced)
+    for part, days in ((average, Fraction(left)), (replace(average, standing_days={}), unmeasured)):
+        times = Decimal(days.numerator) / (days.denominator * len(priced))
+        for cost in part.costs:
+            sum_ = found.setdefault(cost.currency, Cost(cost.currency))
+            sum_.energy += cost.energy * times
+            sum_.standing += cost.standing * times
+            sum_.tax += cost.tax * times
     return list(found.values())
 
 

@@ -254,6 +254,18 @@ class TestCompleteness:
         assert found.expected == (NOW - begin).total_seconds() - 300
         assert found.is_complete
 
+    def test_time_before_the_only_meter_was_there_was_not_measured(self, building, apartment, meter):
+        """The household used electricity all the same, which its month does not show."""
+        first, begin = building.midnight(dt.date(2026, 11, 1)), building.midnight(dt.date(2026, 11, 16))
+        meter.installed_at = begin
+        meter.save()
+        use(meter, begin, NOW)
+        now = building.midnight(dt.date(2026, 11, 25))
+        (found,) = usage(Subject.of_apartment(apartment), first, now, now=now + DAY)
+        assert found.known == 9 / 24
+        (many,) = usage_by_apartment(building, dt.date(2026, 11, 1), dt.date(2026, 11, 25), now=now + DAY)[apartment.pk]
+        assert many.known == 9 / 24
+
     def test_a_meter_that_was_never_heard_is_not_waited_for_where_another_is(self, building, apartment, meter):
         MeterFactory(apartment=apartment, topic="elsewhere")
         begin = building.midnight(dt.date(2026, 11, 20))
@@ -279,11 +291,46 @@ class TestOverview:
         assert round(found.today.energy / 1_000_000, 1) == 26.2
         assert found.projection.days == 15
         assert found.projection.remaining == 6
-        assert found.projection.energy == (15 + 6) * 24_000_000
+        # Nine days before the first reading, and six to come.
+        assert found.projection.energy == (15 + 6 + 9) * 24_000_000
         # 24 days of November up to yesterday pay for standing, and six days like the fifteen complete ones.
         (cost,) = found.projection.costs
-        assert (cost.energy, cost.standing) == (21 * 12, 30)
+        assert (cost.energy, cost.standing) == (30 * 12, 30)
         assert found.year_ago is None
+
+    def test_what_was_not_measured_counts_like_other_days(self, building, meter, residence):
+        """Ten silent days and a silent half one are in no sum so far; the month will have them all the same."""
+        TariffFactory(building=building, rates={"All": ("0.5", "")}, standing_charge="1", tax_rate="20")
+        begin = building.midnight(dt.date(2026, 11, 1))
+        use(meter, begin + 10 * DAY + 12 * HOUR, NOW)
+        found = overview(residence, NOW)
+        assert found.projection.energy == 30 * 24_000_000
+        assert found.projection.unmeasured == 10.5 * 86400
+        (cost,) = found.projection.costs
+        assert [round(part, 6) for part in (cost.energy, cost.standing, cost.tax)] == [360, 30, 78]
+
+    def test_the_page_says_so(self, as_resident, building, meter):
+        use(meter, building.midnight(dt.date(2026, 11, 11)), NOW)
+        assert "What was not measured, 10 days up to yesterday, counts like" in as_resident.get("/").content.decode()
+
+    def test_it_counts_so_where_today_was_more_already(self, building, meter, residence):
+        begin = building.midnight(dt.date(2026, 11, 1))
+        use(meter, begin + 5 * DAY, begin + 29 * DAY, power=10.0)
+        use(meter, begin + 29 * DAY + 5 * MINUTE, begin + 30 * DAY, power=9000.0)
+        found = overview(residence, begin + 30 * DAY - MINUTE)
+        assert found.projection.energy == found.month.energy + 5 * 240_000
+
+    def test_what_the_register_counted_in_silence_does_not_count_twice(self, building, meter, residence):
+        begin = building.midnight(dt.date(2026, 11, 1))
+        shown = [(begin, 100)] + [(begin + 10 * DAY + n * 5 * MINUTE, 220 + n / 12) for n in range(14 * 288 + 157)]
+        Reading.objects.bulk_create(
+            Reading(meter=meter, taken_at=instant, voltage=230, current=1, power=1000.0, energy_total=register)
+            for instant, register in shown
+        )
+        sum(derive_new())
+        found = overview(residence, NOW)
+        assert found.month.bridged == 120_000_000
+        assert (found.projection.energy, found.projection.unmeasured) == ((10 * 12 + 20 * 24) * 1_000_000, 0)
 
     def test_a_projection_needs_a_week(self, building, meter, residence):
         use(meter, building.midnight(dt.date(2026, 11, 19)), NOW)
