@@ -12,6 +12,7 @@ import zipfile
 from urllib.parse import urlencode
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from django.core.cache import cache
 from django.test import AsyncClient, Client
@@ -96,6 +97,19 @@ def test_all_columns_with_their_units(resident, neighbour, meter):
     )  # fmt: skip
     assert (second["saved by me"], third["saved by me"]) == ("no", "")
     assert (third["received at"], third["power factor"]) == (third["taken at"], "")
+
+
+def test_energy_of_today_that_nobody_has_summed_yet(resident, meter):
+    begin = NOON - dt.timedelta(minutes=50)
+    take(meter, *(begin + dt.timedelta(minutes=number) for number in range(20)))
+    with time_machine.travel(NOON, tick=False):
+        sum(derive_new())
+        take(meter, *(begin + dt.timedelta(minutes=number) for number in range(20, 50)))
+        files = files_of(resident)
+    hours, days = (rows_of(files[f"{name}/house 101 2025-01-01.csv"]) for name in ("quarter_hours", "days"))
+    (today,) = days
+    assert (today["day"], today["covered (s)"]) == ("2026-11-23", str(49 * 60))
+    assert float(today["energy (Wh)"]) == pytest.approx(sum(float(row["energy (Wh)"]) for row in hours))
 
 
 def test_energy_by_quarter_hour_and_day_of_ones_own_time(moved, meter, neighbour_apartment, monkeypatch):
