@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from metering.day_totals import sum_days
 from metering.derivation import derive, touched_from, windows_from
-from metering.models import Load, LoadProgress, Meter, Reading
+from metering.models import Load, LoadProgress, Meter, Pruning, Reading
 from metering.models.instant import to_microseconds
 from metering.models.load import quarter_of, quarter_start
 
@@ -35,6 +35,8 @@ LONGEST_WAIT = 2.0
 """Seconds for which a transaction that writes readings is waited for."""
 OPEN_QUARTERS = 4
 """So far back quarter hours that nobody has derived yet are derived when somebody looks."""
+LOADS_KEPT = dt.timedelta(days=27)
+"""At least: they are erased a calendar month after a household left or later, by the date of its building."""
 DERIVED = [field.name for field in Load._meta.concrete_fields if field.name not in {"meter", "quarter"}]
 
 
@@ -58,10 +60,10 @@ def rebuild(since: dt.datetime | None = None) -> Iterator[int]:
 
     Yields the number of rows written in each transaction. Stopped in between, it is to be begun again.
     """
-    start = max(retained_from(), quarter_of(since) if since else 0)
-    meters = Meter.objects.order_by("pk").values_list("pk", flat=True)
-    for some in _parts(list(meters), METERS_AT_ONCE):
-        yield from _derive(dict.fromkeys(some, start))
+    start = quarter_of(since) if since else 0
+    complete = _complete_from(Meter.objects.order_by("pk").values_list("pk", flat=True))
+    for some in _parts(list(complete), METERS_AT_ONCE):
+        yield from _derive({meter: max(complete[meter], start) for meter in some})
 
 
 def open_loads(meters: Sequence[int], now: dt.datetime) -> list[Load]:
@@ -78,7 +80,7 @@ def open_loads(meters: Sequence[int], now: dt.datetime) -> list[Load]:
 
 
 def retained_from() -> int:
-    """The first quarter hour of which all readings are still there."""
+    """The first quarter hour of which all readings of all meters are still there."""
     cutoff = timezone.now() - dt.timedelta(days=settings.READING_RETENTION_DAYS)
     pruned = LoadProgress.objects.filter(pk=1).values_list("pruned_to", flat=True).first()
     return quarter_of(max(cutoff, pruned) if pruned else cutoff) + 1
@@ -136,26 +138,34 @@ def _in_passes(found: Iterable[tuple[int, int, dt.datetime]]) -> Iterator[dict[i
         yield some
 
 
+def _complete_from(meters: Iterable[int]) -> dict[int, int]:
+    """The first quarter hour of each of these meters of which all is still there that it was derived from."""
+    pruned = dict(Pruning.objects.values_list("meter", "pruned_to"))
+    # What the first quarter hour that is kept needs of those before it is gone.
+    return {meter: quarter_of(pruned[meter]) + 1 if meter in pruned else 0 for meter in meters}
+
+
 def _derive(since: dict[int, int]) -> Iterator[int]:
     """Derive the loads of these meters, each from that quarter hour on."""
     windows = windows_from(since)
     loads = [load for load in derive(windows) if load.quarter >= since[load.meter_id]] if windows else []
-    retained = retained_from()
+    # Asked after the readings were read: whoever deletes some of them has noted it before.
+    complete = _complete_from(since)
+    all_loads_from = min(quarter_start(retained_from()), timezone.now() - LOADS_KEPT)
     for some in _parts(loads, ROWS_AT_ONCE):
-        _save_loads([load for load in some if load.quarter >= retained])
-        # Of what is older, readings may be gone: what they said then is not replaced by what is left.
-        Load.objects.bulk_create([load for load in some if load.quarter < retained], ignore_conflicts=True)
+        _save_loads([load for load in some if load.quarter >= complete[load.meter_id]])
+        _add_loads([load for load in some if load.quarter < complete[load.meter_id]])
         yield len(some)
         # Part by part: whoever is stopped leaves no day that is not the sum of its quarter hours for long.
-        yield from sum_days([(load.meter_id, load.quarter) for load in some], quarter_start(retained))
-    outdated = _delete_outdated(since, loads, retained)
-    yield from sum_days(outdated, quarter_start(retained))
+        yield from sum_days([(load.meter_id, load.quarter) for load in some], all_loads_from)
+    outdated = _delete_outdated({meter: max(first, complete[meter]) for meter, first in since.items()}, loads)
+    yield from sum_days(outdated, all_loads_from)
 
 
-def _delete_outdated(since: dict[int, int], loads: Sequence[Load], retained: int) -> list[tuple[int, int]]:
+def _delete_outdated(since: dict[int, int], loads: Sequence[Load]) -> list[tuple[int, int]]:
     """What a register had bridged until readings came for that time after all. Returns meters and quarter hours."""
     derived = {(load.meter_id, load.quarter) for load in loads}
-    known = Load.objects.filter(meter__in=since, quarter__gte=max(retained, min(since.values())), samples=0)
+    known = Load.objects.filter(meter__in=since, quarter__gte=min(since.values()), samples=0)
     outdated = [
         (meter, quarter)
         for meter, quarter in known.values_list("meter_id", "quarter")
@@ -165,6 +175,18 @@ def _delete_outdated(since: dict[int, int], loads: Sequence[Load], retained: int
         for meter, quarter in outdated:
             Load.objects.filter(meter=meter, quarter=quarter).delete()
     return outdated
+
+
+def _add_loads(loads: Iterable[Load]) -> None:
+    """Of a time whose readings are gone: quarter hours of late readings where there was none, and nothing else.
+
+    Not what a register says over a longer time: readings that are gone may have counted that already.
+    """
+    heard = [load for load in loads if load.samples]
+    for load in heard:
+        load.energy -= load.bridged
+        load.bridged = 0
+    Load.objects.bulk_create(heard, ignore_conflicts=True)
 
 
 def _save_loads(loads: Sequence[Load]) -> None:

@@ -3,13 +3,18 @@
 import contextlib
 import datetime as dt
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.utils import timezone
 
-from metering.models import LoadProgress, Meter, Reading
+from metering.derivation.windows import LOOKBACK
+from metering.models import Load, LoadProgress, Meter, Pruning, Reading
+from metering.models.instant import EPOCH
+from metering.models.load import quarter_of, quarter_start
 
 # SQLite knows one writer at a time, and one that waits looks again after 1, 3, 8, 18, 33, 53, 78, 103 ms,
 # and then ever less often. So that it finds nobody there before 100 ms have passed, a chunk must take less than
@@ -19,28 +24,78 @@ CHUNK_SECONDS = 0.02
 PAUSE_SECONDS = 0.03
 # What a chunk costs hardly depends on its size: each has a page of the index to change for every meter.
 FEWEST, FIRST, MOST = 100, 1000, 5000
+LATE_KEPT = dt.timedelta(days=1)
+"""What comes later than readings are kept for stays so long after it came: the rest of its time may follow."""
 
 
-def deletable(before: dt.datetime) -> QuerySet[Reading]:
-    """The readings taken before that instant that may go.
+def deletable() -> QuerySet[Reading]:
+    """The readings before the instant up to which their meter is pruned that may go.
 
-    Those that a resident saved stay, and those whose energy is not derived yet. So does the newest of each meter
-    before that instant: the interval that the first one after it ends begins there. Whatever else a reading is
-    needed for has to be a condition here: everything is deleted through it.
+    Those that a resident saved stay, and those whose energy is not derived yet. The newest of a meter is never before
+    that instant. Whatever else a reading is needed for has to be a condition here, or of that instant: everything is
+    deleted through it.
     """
-    newer = Reading.objects.filter(meter=OuterRef("meter"), taken_at__gt=OuterRef("taken_at"), taken_at__lt=before)
     derived = LoadProgress.objects.filter(derived_to__gte=OuterRef("pk"))
-    return Reading.objects.filter(Exists(newer), Exists(derived), taken_at__lt=before, saved_at__isnull=True)
+    return Reading.objects.filter(Exists(derived), taken_at__lt=F("meter__pruning__pruned_to"), saved_at__isnull=True)
 
 
 def prune(before: dt.datetime, pause: Callable[[float], object]) -> Iterator[int]:
-    """Delete what is deletable, in chunks, and `pause` for some seconds after each one.
+    """Delete what was taken before that instant and may go, in chunks, and `pause` for some seconds after each one.
 
     Yields the number of each chunk deleted; safe to stop after any.
     """
-    # Energy of older readings is never derived again from what is left of them.
     LoadProgress.objects.filter(pruned_to__lt=before).update(pruned_to=before)
-    yield from in_chunks(lambda chunk: _delete_all(before, chunk), pause)
+    _note_how_far(before)
+    yield from in_chunks(_delete_all, pause)
+
+
+def _note_how_far(before: dt.datetime) -> None:
+    """Note of each meter the quarter hour from which on its readings stay, before any of the others goes.
+
+    Energy of a time before that is never derived again from what is left of it.
+    """
+    noted = _noted()
+    derived_to = LoadProgress.objects.filter(pk=1).values_list("derived_to", flat=True).first() or 0
+    old = Reading.objects.filter(meter=OuterRef("pk"), taken_at__lt=before).order_by("-taken_at").values("taken_at")
+    moved: defaultdict[dt.datetime, list[int]] = defaultdict(list)
+    for meter, newest in Meter.objects.annotate(newest=old[:1]).values_list("pk", "newest"):
+        pruned_to = noted.get(meter, EPOCH)
+        # Most of the time it is still the quarter hour after that one, and nothing to move.
+        if newest and quarter_of(newest) > quarter_of(pruned_to) + 1:
+            moved[_prunable_to(meter, pruned_to, before, derived_to)].append(meter)
+    with transaction.atomic():
+        for instant, meters in moved.items():
+            Pruning.objects.bulk_create([Pruning(meter_id=meter) for meter in meters], ignore_conflicts=True)
+            # Never back, whoever else does this at once.
+            Pruning.objects.filter(meter__in=meters, pruned_to__lt=instant).update(pruned_to=instant)
+
+
+def _prunable_to(meter: int, since: dt.datetime, before: dt.datetime, derived_to: int) -> dt.datetime:
+    """The quarter hour of that meter's last reading before those that the next ones of a backlog change.
+
+    They follow its newest one, whose quarter hour they change, or all since its register was shown last. What came a
+    short while ago stays with all that is newer.
+    """
+    old = Reading.objects.filter(meter=meter, taken_at__lt=before).order_by("-taken_at")
+    instants = old.values_list("taken_at", flat=True)
+    late = Q(received_at__gte=timezone.now() - LATE_KEPT) | Q(pk__gt=derived_to)
+    newest = instants.filter(taken_at__lt=instants.filter(late, taken_at__gte=since).last() or before).first()
+    if newest is None:
+        return EPOCH
+    changed = _last_shown(meter, quarter_of(newest) + 1) or quarter_of(newest)
+    last = instants.filter(taken_at__lt=quarter_start(changed)).first()
+    return quarter_start(_last_shown(meter, changed) or quarter_of(last)) if last else EPOCH
+
+
+def _last_shown(meter: int, quarter: int) -> int | None:
+    """The newest quarter hour before that one in which the register was shown, as far back as that matters."""
+    shown = Load.objects.filter(meter=meter, quarter__gte=quarter - 1 - LOOKBACK, quarter__lt=quarter)
+    newest: int | None = shown.filter(register__isnull=False).aggregate(newest=Max("quarter"))["newest"]
+    return newest
+
+
+def _noted() -> dict[int, dt.datetime]:
+    return dict(Pruning.objects.values_list("meter", "pruned_to"))
 
 
 def in_chunks(delete: Callable[["Chunk"], Iterator[int]], pause: Callable[[float], object]) -> Iterator[int]:
@@ -55,10 +110,11 @@ def in_chunks(delete: Callable[["Chunk"], Iterator[int]], pause: Callable[[float
             pause(max(PAUSE_SECONDS, chunk.seconds))
 
 
-def _delete_all(before: dt.datetime, chunk: "Chunk") -> Iterator[int]:
-    yield from _prune_in_order_of_receipt(before, chunk)
-    for meter in Meter.objects.all():
-        yield from _prune_meter(meter, before, chunk)
+def _delete_all(chunk: "Chunk") -> Iterator[int]:
+    pruned = _noted()
+    yield from _prune_in_order_of_receipt(pruned, chunk)
+    for meter, pruned_to in pruned.items():
+        yield from _prune_meter(meter, pruned_to, chunk)
 
 
 @contextlib.contextmanager
@@ -86,22 +142,22 @@ def _pragma(text: str) -> int:
         return int(answer[0]) if answer else 0
 
 
-def _prune_in_order_of_receipt(before: dt.datetime, chunk: "Chunk") -> Iterator[int]:
+def _prune_in_order_of_receipt(pruned: dict[int, dt.datetime], chunk: "Chunk") -> Iterator[int]:
     """From the oldest row up to where none is too old: neighbours in the file, so little is written."""
     start = 0
     while True:
         window = Reading.objects.filter(pk__gt=start).order_by("pk")[: chunk.size]
-        taken = list(window.values_list("pk", "taken_at"))
-        if not any(taken_at < before for _, taken_at in taken):
+        taken = list(window.values_list("pk", "meter", "taken_at"))
+        if not any(taken_at < pruned.get(meter, EPOCH) for _, meter, taken_at in taken):
             return
         end = taken[-1][0]
-        yield chunk.delete(deletable(before).filter(pk__gt=start, pk__lte=end))
+        yield chunk.delete(deletable().filter(pk__gt=start, pk__lte=end))
         start = end
 
 
-def _prune_meter(meter: Meter, before: dt.datetime, chunk: "Chunk") -> Iterator[int]:
+def _prune_meter(meter: int, pruned_to: dt.datetime, chunk: "Chunk") -> Iterator[int]:
     """What came late, among newer readings of other meters."""
-    yield from chunk.delete_all(deletable(before).filter(meter=meter).order_by("taken_at"))
+    yield from chunk.delete_all(deletable().filter(meter=meter, taken_at__lt=pruned_to).order_by("taken_at"))
 
 
 class Chunk:

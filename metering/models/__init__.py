@@ -1,7 +1,7 @@
 """The nouns of metering, one file per family."""
 
 from metering.models.listener import JournalPage, ListenerState
-from metering.models.load import DayTotal, Load, LoadProgress, MonthTotal
+from metering.models.load import DayTotal, Load, LoadProgress, MonthTotal, Pruning
 from metering.models.meter import Meter, meters_of
 from metering.models.reading import Reading
 from metering.models.rejected import RejectedMessage
@@ -16,6 +16,7 @@ __all__ = [
     "LoadProgress",
     "Meter",
     "MonthTotal",
+    "Pruning",
     "Rate",
     "Reading",
     "RejectedMessage",

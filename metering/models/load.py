@@ -138,3 +138,16 @@ class LoadProgress(models.Model):
 
     def __str__(self) -> str:
         return f"derived up to reading {self.derived_to}"
+
+
+class Pruning(models.Model):
+    """From when on all readings of a meter are there; where it has none, all that ever came.
+
+    No field of the meter: whoever saves a form of it would put it back.
+    """
+
+    meter = models.OneToOneField(Meter, on_delete=models.CASCADE, primary_key=True, related_name="pruning")
+    pruned_to = InstantField(default=EPOCH, help_text="Before this quarter hour begins readings may have been deleted.")
+
+    def __str__(self) -> str:
+        return f"{self.meter_id} up to {self.pruned_to:%Y-%m-%d %H:%M} UTC"

@@ -13,7 +13,9 @@ from tests.waiting import wait_for
 
 OLD = 120_000
 SAVED = OLD // 20_000
-LEFT_OF_ALL = SAVED + 3
+QUARTER = 15 * 60 * 1_000_000
+LEFT_OF_ALL = SAVED + 2 * (1 + 450) + 1
+"""Of each meter one of the last quarter hour and all of the one before; and the newest one."""
 LEFT = 12_000
 
 
@@ -36,7 +38,7 @@ def full_house(installation):
     """Two meters: one with old and new readings, some of them saved, and one that has been silent for long."""
     installation.make_house("101", "102")
     (first,), (second,) = installation.query("SELECT id FROM metering_meter ORDER BY id")
-    month_ago = to_microseconds(timezone.now() - dt.timedelta(days=30))
+    month_ago = to_microseconds(timezone.now() - dt.timedelta(days=30)) // QUARTER * QUARTER - (OLD - 2) * 1_000_000
     taken_at = instant(f"{month_ago} + CAST(i AS bigint) * 1000000")
     installation.execute(
         f"""
