@@ -32,8 +32,8 @@ FORBIDDEN = {
     "metering.canary": ("django", "accounts", "metering.models", "metering.doctor"),
     "metering.live": ("metering.views", "metering.api", "metering.admin"),
     "metering.live.events": PURE,
-    "metering.curve": ("metering.views", "metering.api", "metering.admin"),
-    "metering.lookback": ("metering.views", "metering.api", "metering.admin"),
+    "metering.history": ("metering.views", "metering.api", "metering.admin"),
+    "metering.house": ("metering.views", "metering.api", "metering.admin"),
     "metering.status": ("metering.views", "metering.api", "metering.admin"),
     "metering.api": ("metering.views", "metering.admin"),
 }  # fmt: skip

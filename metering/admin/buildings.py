@@ -29,8 +29,8 @@ from metering.admin.index import picture_for
 from metering.day_totals import has_totals
 from metering.export.formats import CSV, as_csv
 from metering.export.tables import USAGE_COLUMNS, Table, usage_rows
-from metering.house_usage import usage_by_apartment
-from metering.main_meter import balance
+from metering.house.main_meter import balance
+from metering.house.usage import usage_by_apartment
 from metering.models import Tariff
 from metering.periods import DAY, By, next_begin
 from metering.usage import Figures, Usage, combine

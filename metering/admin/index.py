@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts.access import user_of
 from accounts.models import Building
-from metering import picture
-from metering.picture import Picture
+from metering.house import picture
+from metering.house.picture import Picture
 
 MOST_AT_ONCE = 3
 """Who manages more buildings than these chooses one of them."""

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_safe
 from accounts.access import user_of
 from accounts.models import JoinRequest, Tenancy
 from metering.choice import find_choice, switch_of
-from metering.comparison import compare
 from metering.highlights import highlights
+from metering.house.comparison import compare
 from metering.lamps import lamps_of
 from metering.overview import overview
 from metering.periods import DAY

@@ -18,17 +18,17 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import CHOICE, Residence
 from accounts.models import plausible_date
-from metering.bars import bars
 from metering.choice import METER, load_choice, switch_of
 from metering.figures import column
-from metering.lookback import own_time
+from metering.history.bars import bars
+from metering.history.lookback import own_time
+from metering.history.statistics import statistics, statistics_of
+from metering.history.stretch import KINDS, Stretch, around
+from metering.history.voltage import HIGH, LOW, NOMINAL, quality
+from metering.history.year_ago import year_ago
 from metering.models import Reading
 from metering.periods import DAY, By, Period
-from metering.statistics import statistics, statistics_of
-from metering.stretch import KINDS, Stretch, around
 from metering.usage import Subject, combine, usage
-from metering.voltage import HIGH, LOW, NOMINAL, quality
-from metering.year_ago import year_ago
 
 PAGE_SIZE = 25
 COLUMNS = {

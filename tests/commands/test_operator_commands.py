@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Apartment, Building, Invitation, Tenancy, User
 from metering import retention
-from metering.house_usage import usage_by_apartment
+from metering.house.usage import usage_by_apartment
 from metering.loads import derive_new
 from metering.models import Meter, Reading
 from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, ReadingFactory, TenancyFactory

@@ -211,7 +211,7 @@ class TestRecent:
         }  # fmt: skip
 
     def test_the_newest_where_there_are_very_many(self, now, as_resident, meter, monkeypatch):
-        monkeypatch.setattr("metering.api_curves.MOST_RECENT", 2)
+        monkeypatch.setattr("metering.api.curves.MOST_RECENT", 2)
         for seconds in range(3):
             ReadingFactory(meter=meter, taken_at=now - dt.timedelta(seconds=seconds), voltage=100, current=seconds)
         assert as_resident.get("/api/recent").json()["power"] == [100, 0]

@@ -7,7 +7,7 @@ import time_machine
 from django.core.cache import cache
 
 from accounts.access import Residence
-from metering.comparison import compare
+from metering.house.comparison import compare
 from metering.models import Band, DayTotal, Meter
 from metering.week import ALL_WEEK
 from tests.factories import ApartmentFactory, TenancyFactory

@@ -1,4 +1,4 @@
-from metering.floors import from_the_top, level, natural
+from metering.house.floors import from_the_top, level, natural
 
 
 def test_floors_lie_where_their_names_say():

@@ -11,13 +11,13 @@ from django.utils import timezone, translation
 
 from accounts.access import Residence
 from metering import figures
-from metering.bars import bars
-from metering.comparison import compare
+from metering.history.bars import bars
+from metering.history.stretch import around
+from metering.house.comparison import compare
 from metering.loads import derive_new
 from metering.models import Rate, Reading, Tariff
 from metering.overview import Projection
 from metering.periods import By
-from metering.stretch import around
 from metering.usage import Cost, Subject, usage
 from metering.week import ALL_WEEK, describe, parse_hours
 from tests.factories import ListenerStateFactory

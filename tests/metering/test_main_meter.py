@@ -6,8 +6,8 @@ import pytest
 import time_machine
 from django.core.exceptions import ValidationError
 
+from metering.house.main_meter import balance
 from metering.loads import derive_new, rebuild
-from metering.main_meter import balance
 from metering.models import Load, Meter, Reading
 from tests.factories import MeterFactory
 

@@ -12,7 +12,7 @@ from django.db.models import Sum
 
 from metering.day_totals import apply_tariffs
 from metering.erasure import erase_day_totals
-from metering.house_usage import usage_by_apartment
+from metering.house.usage import usage_by_apartment
 from metering.loads import derive_new
 from metering.models import DayTotal, MonthTotal, Reading
 from metering.month_totals import hold

@@ -2,8 +2,8 @@ import datetime as dt
 
 import pytest
 
+from metering.history.stretch import Stretch, around
 from metering.periods import By
-from metering.stretch import Stretch, around
 
 
 def days(first, last):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.access import Residence
-from metering.house_usage import usage_by_apartment
+from metering.house.usage import usage_by_apartment
 from metering.loads import derive_new
 from metering.models import DayTotal, Load, Reading
 from metering.models.load import quarter_of, quarter_start

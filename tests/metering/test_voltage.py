@@ -6,9 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from metering.history.voltage import HIGH, LOW
 from metering.loads import derive_new
 from metering.models import Reading
-from metering.voltage import HIGH, LOW
 from tests.factories import ReadingFactory
 
 NOON = dt.datetime(2026, 11, 23, 11, 0, tzinfo=dt.UTC)

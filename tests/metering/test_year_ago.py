@@ -7,8 +7,8 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from metering.stretch import Stretch
-from metering.year_ago import a_year_before_of
+from metering.history.stretch import Stretch
+from metering.history.year_ago import a_year_before_of
 from tests.factories import TariffFactory, TenancyFactory, UserFactory
 from tests.metering.test_usage import DAY, NOW, use
 

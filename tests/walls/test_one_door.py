@@ -7,10 +7,9 @@ import pytest
 from tests.test_architecture import FILES, lies_in
 
 # What answers requests, and what it asks.
-WEB = ("accounts", "metering.views", "metering.api", "metering.api_energy", "metering.admin", "metering.live",
-       "metering.curve", "metering.long_curve", "metering.lookback", "metering.highlights", "metering.power_data",
-       "metering.picture", "metering.statistics", "metering.status", "metering.metrics", "metering.choice",
-       "metering.api_curves", "metering.voltage")  # fmt: skip
+WEB = ("accounts", "metering.views", "metering.api", "metering.admin", "metering.live", "metering.history",
+       "metering.house.picture", "metering.highlights", "metering.power_data", "metering.status", "metering.metrics",
+       "metering.choice")  # fmt: skip
 MODELS = ("Reading", "Load", "DayTotal", "MonthTotal")
 DOORS = {"of", "latest_of", "managed_by"}
 
@@ -19,7 +18,7 @@ EXCEPTIONS = {
     ("metering.live.news", "order_by"): "the number of the newest row, to begin after it",
     ("metering.live.news", "filter"): "new rows of all meters; the watcher brings each to its household alone",
     ("metering.admin.meters", "filter"): "when a meter that is listed was heard last",
-    ("metering.picture", "filter"): "the newest of each meter; an apartment's is drawn after the look is recorded",
+    ("metering.house.picture", "filter"): "the newest of each; an apartment's is drawn after the look is recorded",
 }
 
 

@@ -10,7 +10,7 @@ from ninja import Field, Query, Router, Schema, Status
 from pydantic import AfterValidator, BeforeValidator
 
 from accounts.models import plausible_date
-from metering.api_problems import READ_PROBLEMS, InvalidOut, ProblemOut
+from metering.api.problems import READ_PROBLEMS, InvalidOut, ProblemOut
 from metering.choice import load_choice
 from metering.periods import DAY, By, Period
 from metering.usage import Cost, Subject, Usage, usage

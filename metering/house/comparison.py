@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.access import Residence
 from accounts.models import Building, Tenancy
-from metering.house_usage import usage_by_apartment
+from metering.house.usage import usage_by_apartment
 from metering.periods import DAY
 
 FEWEST_OTHERS = 10

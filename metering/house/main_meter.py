@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from django.db.models import Count, Sum
 
 from accounts.models import Building
-from metering.house_usage import HOUSEKEEPING
+from metering.house.usage import HOUSEKEEPING
 from metering.models import DayTotal, Load, Meter
 from metering.models.load import QUARTER, quarter_of, quarter_start
 from metering.periods import DAY, Period

@@ -8,8 +8,8 @@ from django.db.models import Avg, Count, F, Max, Sum
 from django.db.models.query import QuerySet
 
 from accounts.access import Residence
+from metering.history.long_curve import days_of, mean_of_days, quarters_of
 from metering.loads import retained_from
-from metering.long_curve import days_of, mean_of_days, quarters_of
 from metering.models import Load, Meter, Reading, meters_of
 from metering.models.load import quarter_start
 from metering.periods import DAY, Period

@@ -6,8 +6,8 @@ From readings for a day; for more, from quarter hours and days, which are few en
 import datetime as dt
 
 from accounts.access import Residence
-from metering.curve import Curve, curve
-from metering.long_curve import long_curve
+from metering.history.curve import Curve, curve
+from metering.history.long_curve import long_curve
 from metering.models import Reading
 from metering.periods import DAY, Period
 

@@ -9,14 +9,14 @@ from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 
 from accounts.access import Residence
-from metering.api_energy import Day
-from metering.api_problems import READ_PROBLEMS, InvalidOut
+from metering.api.energy import Day
+from metering.api.problems import READ_PROBLEMS, InvalidOut
 from metering.choice import load_choice
-from metering.lookback import curve_of, own_time
+from metering.history.lookback import curve_of, own_time
+from metering.history.voltage import voltage_curve
 from metering.models import Reading
 from metering.periods import Period
 from metering.power_data import iso_utc
-from metering.voltage import voltage_curve
 
 RECENT = dt.timedelta(minutes=10)
 MOST_RECENT = 1500

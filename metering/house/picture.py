@@ -17,9 +17,9 @@ from django.utils.translation import gettext as _
 from accounts.models import AccessRecord, Apartment, Building, User
 from accounts.occupancy import Occupancy, occupancy
 from accounts.trace import record_access
-from metering.comparison import FEWEST_OTHERS
 from metering.figures import whole_watts
-from metering.floors import from_the_top, natural
+from metering.house.comparison import FEWEST_OTHERS
+from metering.house.floors import from_the_top, natural
 from metering.models import Meter, Reading
 from metering.status import BrokerLamp, ListenerLamp, lamp_at, listener_lamps
 

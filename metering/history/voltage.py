@@ -6,9 +6,9 @@ from django.db.models import Avg, Count, F, Max, Min, Q, Sum
 from django.db.models.query import QuerySet
 
 from accounts.access import Residence
-from metering.curve import width
-from metering.long_curve import QUARTER_SECONDS, quarters_of
-from metering.lookback import ONE_DAY
+from metering.history.curve import width
+from metering.history.long_curve import QUARTER_SECONDS, quarters_of
+from metering.history.lookback import ONE_DAY
 from metering.models import Load, Reading, meters_of
 from metering.models.instant import BucketStart
 from metering.periods import Period

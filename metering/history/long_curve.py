@@ -6,7 +6,7 @@ from django.db.models import F, Max, Min, Sum
 from django.db.models.query import QuerySet
 
 from accounts.access import Residence
-from metering.curve import Bucket, Curve, width, with_gaps
+from metering.history.curve import Bucket, Curve, width, with_gaps
 from metering.models import DayTotal, Load
 from metering.models.load import QUARTER
 from metering.periods import DAY, Period, days_begun

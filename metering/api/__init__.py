@@ -13,10 +13,10 @@ from pydantic import BaseModel
 
 from accounts.access import user_of
 from accounts.text import HIDDEN
-from metering.api_curves import router as curves_router
-from metering.api_docs import ApiDocs
-from metering.api_energy import router as energy_router
-from metering.api_problems import READ_PROBLEMS, InvalidOut, ProblemOut
+from metering.api.curves import router as curves_router
+from metering.api.docs import ApiDocs
+from metering.api.energy import router as energy_router
+from metering.api.problems import READ_PROBLEMS, InvalidOut, ProblemOut
 from metering.choice import load_choice
 from metering.models import Reading
 from metering.models.reading import NOT_SAVED

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from accounts.access import Residence
 from accounts.models import Building
+from metering.history.stretch import Stretch, around
 from metering.periods import DAY, By, Period, a_year_before
-from metering.stretch import Stretch, around
 from metering.usage import Subject, Usage, combine, usage
 
 WHOLE = {By.MONTH, By.YEAR}

@@ -1,0 +1,1 @@
+"""Looking back: the days shown, their curves, bars and figures."""

@@ -1,0 +1,1 @@
+"""The house as a whole: its picture, its energy, and a household beside the others."""
