@@ -33,7 +33,8 @@ class GuidingAdmin(TracedAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         row = context["original"]
-        steps = list(self.next_steps(request, row)) if row else []
+        # Beside errors it says what was entered, not what is true.
+        steps = list(self.next_steps(request, row)) if row and not context["errors"] else []
         return super().render_change_form(request, context | {"next_steps": steps}, *args, **kwargs)
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:

@@ -133,6 +133,15 @@ class TestATenancy:
         ended = TenancyFactory(apartment=apartment, moved_out=dt.date(2026, 1, 1))
         assert steps(page_of(as_manager, ended)) == []
 
+    def test_with_a_date_that_is_refused_is_not_asked_of(self, as_manager, apartment):
+        """What was entered stands in the row that the form shows once more."""
+        tenancy = TenancyFactory(apartment=apartment)
+        path = f"/admin/accounts/tenancy/{tenancy.pk}/change/"
+        entered = {"apartment": apartment.pk, "moved_in": "0001-01-01", "moved_out": "0001-01-01"}
+        answer = as_manager.post(path, entered)
+        assert answer.context["errors"]
+        assert section(answer) == ""
+
 
 class TestAMeter:
     def test_that_was_never_heard_names_its_topic(self, as_manager, meter):

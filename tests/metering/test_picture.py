@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AccessRecord, Invitation, JoinRequest, User
-from metering import picture
+from metering.house import picture
 from metering.models import Meter, Reading
 from tests.factories import (
     ApartmentFactory,
