@@ -32,6 +32,7 @@ _SHOWN = """(SELECT CAST(MAX(l.quarter) AS bigint) FROM metering_load l WHERE l.
 _HEARD = """(SELECT 1 FROM metering_reading r WHERE r.meter_id = meter AND r.taken_at >= {since}
     AND r.energy_total IS NOT NULL LIMIT 1) IS NOT NULL"""
 
+# Seeks alone, no joins: for these PostgreSQL, which cannot know how few are asked for, would read all that there are.
 # Where to begin: the last reading before that quarter hour, else the first one in it. Where a register is shown later,
 # the last one before that shows it; the load of the quarter hour in which it lies says what it had shown by then.
 _WINDOWS = """
@@ -44,17 +45,19 @@ around AS (
 ),
 shown AS (
     SELECT around.*, CASE
-        WHEN r.energy_total IS NOT NULL THEN before
+        WHEN (
+            SELECT r.energy_total FROM metering_reading r WHERE r.meter_id = meter AND r.taken_at = before
+        ) IS NOT NULL THEN before
         WHEN heard THEN (
-            SELECT MAX(s.taken_at) FROM metering_reading s WHERE s.meter_id = around.meter AND s.taken_at < before
-            AND s.taken_at >= {shown_since} AND s.energy_total IS NOT NULL
+            SELECT MAX(r.taken_at) FROM metering_reading r WHERE r.meter_id = meter AND r.taken_at < before
+            AND r.taken_at >= {shown_since} AND r.energy_total IS NOT NULL
         ) END AS anchor
-    FROM around LEFT JOIN metering_reading r ON r.meter_id = around.meter AND r.taken_at = before
+    FROM around
 )
-SELECT s.meter, {begin}, l.register, CASE WHEN m.apartment_id IS NULL THEN {strongest} ELSE {weaker} END,
-    s.heard OR s.anchor IS NOT NULL
+SELECT s.meter, {begin},
+    (SELECT l.register FROM metering_load l WHERE l.meter_id = s.meter AND l.quarter = {anchor} / {width}),
+    CASE WHEN m.apartment_id IS NULL THEN {strongest} ELSE {weaker} END, s.heard OR s.anchor IS NOT NULL
 FROM shown s JOIN metering_meter m ON m.id = s.meter
-LEFT JOIN metering_load l ON l.meter_id = s.meter AND l.quarter = {anchor} / {width}
 WHERE s.before IS NOT NULL OR s.first IS NOT NULL
 """
 
