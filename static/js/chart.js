@@ -111,3 +111,6 @@ Riser.chart = {
     document.documentElement.addEventListener("themechange", draw);
   },
 };
+
+// Without zoom.js charts show all that there is.
+Riser.zoom = { isThere: false, part: null, query: (address) => address };
