@@ -10,7 +10,6 @@ from zipfile import ZIP_DEFLATED
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.db.models import QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from zipstream import ZipStream
@@ -20,9 +19,10 @@ from accounts.deletion import sessions_of
 from accounts.models import AccessRecord, Invitation, JoinRequest, Tenancy, User
 from accounts.text import inert
 from accounts.two_factor import has_two_factor
-from metering.export.tables import batches
-from metering.models import Reading, meters_of
+from metering.export.tables import readings_of
+from metering.models import meters_of
 from metering.my_energy import days, quarter_hours
+from metering.periods import Period
 
 PIECE_BYTES = 64 * 1024
 
@@ -192,7 +192,7 @@ def _saved_readings(user: User, residences: list[Residence], until: dt.datetime)
     comma = ""
     yield b"["
     for residence in residences:
-        for _meter, batch in _batches(residence, _readings_of(residence, until).saved()):
+        for _meter, batch in _batches(residence, until, saved=True):
             for reading in batch:
                 content = {
                     "apartment": str(residence.apartment),
@@ -210,7 +210,7 @@ def _csv(user: User, residence: Residence, until: dt.datetime) -> Iterator[bytes
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    for meter, batch in _batches(residence, _readings_of(residence, until)):
+    for meter, batch in _batches(residence, until):
         writer.writerows(_row(user, residence, meter, reading) for reading in batch)
         yield text.getvalue().encode()
         text.seek(0)
@@ -235,15 +235,14 @@ def _row(user: User, residence: Residence, meter: str, reading: Any) -> tuple[An
     )
 
 
-def _readings_of(residence: Residence, until: dt.datetime) -> Any:
-    """Up to when the download was asked for: a slow one must not go on into the next household's time."""
-    return Reading.objects.of(residence).filter(taken_at__lt=until)
+def _batches(residence: Residence, until: dt.datetime, *, saved: bool = False) -> Iterator[tuple[str, list[Any]]]:
+    """FIELDS of the readings, with the meter's name: one meter after the other, in the order of time.
 
-
-def _batches(residence: Residence, readings: QuerySet[Reading]) -> Iterator[tuple[str, list[Any]]]:
-    """FIELDS of the readings, with the meter's name: one meter after the other, in the order of time."""
+    Up to when the download was asked for: a slow one must not go on into the next household's time.
+    """
+    period = Period(residence.since, until)
     for meter in meters_of(residence):
-        for batch in batches(readings.filter(meter=meter), "taken_at", FIELDS, named=True):
+        for batch in readings_of(residence, meter, period, FIELDS, saved=saved, named=True):
             yield inert(meter.name), batch
 
 

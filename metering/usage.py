@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import NamedTuple, Self
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, Sum
+from django.db.models import OuterRef, Q, Subquery, Sum
 from django.utils import timezone
 
 from accounts.access import Residence, Span
@@ -86,8 +86,9 @@ class Subject:
 
 def heard_meters(**conditions: object) -> tuple[Meter, ...]:
     """Those that were ever heard; where an apartment has none of these, the one that should be."""
-    heard = Exists(DayTotal.objects.filter(meter=OuterRef("pk")))
-    meters = list(Meter.objects.filter(**conditions).annotate(heard=heard).order_by("installed_at", "pk"))
+    # Not just whether there is one: PostgreSQL would look from the table's beginning, and to its end if there is none.
+    first_day = Subquery(DayTotal.objects.filter(meter=OuterRef("pk")).order_by("date").values("date")[:1])
+    meters = list(Meter.objects.filter(**conditions).annotate(heard=first_day).order_by("installed_at", "pk"))
     homes = {meter.apartment_id for meter in meters if meter.heard}
     return tuple(meter for meter in meters if meter.heard or meter.apartment_id not in homes)
 

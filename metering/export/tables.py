@@ -2,10 +2,12 @@
 
 Rows are read a batch at a time, each batch a query of its own that seeks to where the one before ended: one query
 for everything would keep SQLite from writing its log back, and a cursor open on PostgreSQL, for as long as the
-slowest visitor reads.
+slowest visitor reads. It seeks by the household's time, cut to begin there: beside that another bound would be one
+too many, SQLite goes by the first of them and steps over all that was sent already.
 """
 
-from collections.abc import Iterable, Iterator
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -21,6 +23,8 @@ from metering.periods import By, Period
 from metering.usage import Subject, Usage, usage
 
 BATCH = 2000
+# The least that two instants differ by.
+INSTANT = dt.timedelta(microseconds=1)
 Row = tuple[Any, ...]
 
 
@@ -60,14 +64,29 @@ def readings(residence: Residence, period: Period) -> Table:
 
 
 def _readings(residence: Residence, period: Period) -> Iterator[Row]:
-    own = Reading.objects.of(residence.during(*period))
     zone = residence.building.zone
     for meter in meters_of(residence):
         name = meter.name
-        for batch in batches(own.filter(meter=meter), "taken_at", READING_FIELDS):
+        for batch in readings_of(residence, meter, period, READING_FIELDS):
             for taken_at, *figures, saved_at, note in batch:
                 saved = saved_at.astimezone(zone) if saved_at else None
                 yield (taken_at.astimezone(zone), name, *figures, saved, note)
+
+
+def readings_of(
+    residence: Residence, meter: Meter, period: Period, fields: tuple[str, ...], *, saved: bool = False,
+    named: bool = False,
+) -> Iterator[list[Any]]:  # fmt: skip
+    """The fields of a meter's readings in that time, or of those saved, in batches; the first field is `taken_at`.
+
+    `named` gives the fields their names, which takes its time.
+    """
+
+    def rows_since(begin: dt.datetime) -> QuerySet[Any]:
+        own = Reading.objects.of(residence.during(begin, period.end)).filter(meter=meter)
+        return (own.saved() if saved else own).order_by("taken_at").values_list(*fields, named=named)
+
+    return _batches(rows_since, period.begin, lambda taken_at: taken_at + INSTANT)
 
 
 def quarter_hours(residence: Residence, period: Period) -> Table:
@@ -90,9 +109,13 @@ def quarters_of(residence: Residence, meter: Meter, period: Period) -> Iterator[
     """QUARTER_FIELDS of a meter's quarter hours that begin in that time, with those that nobody has stored yet."""
     # Asked first: what is stored meanwhile is left out, and nothing lies between the two.
     fresh = open_quarters_of(residence, meter, period)
-    last = fresh[0].quarter if fresh else quarter_from(period.end)
-    loads = Load.objects.of(residence).filter(meter=meter, quarter__gte=quarter_of(period.begin), quarter__lt=last)
-    for batch in batches(loads, "quarter", QUARTER_FIELDS):
+    end = quarter_start(fresh[0].quarter if fresh else quarter_from(period.end))
+
+    def rows_since(begin: dt.datetime) -> QuerySet[Any]:
+        own = Load.objects.of(residence.during(begin, end)).filter(meter=meter)
+        return own.order_by("quarter").values_list(*QUARTER_FIELDS)
+
+    for batch in _batches(rows_since, period.begin, lambda quarter: quarter_start(quarter + 1)):
         yield from batch
     for load in fresh:
         yield tuple(getattr(load, name) for name in QUARTER_FIELDS)
@@ -132,13 +155,10 @@ def _plain(amount: Decimal) -> Decimal:
     return amount.quantize(Decimal("0.000001")).normalize() + 0
 
 
-def batches(rows: QuerySet[Any], key: str, fields: tuple[str, ...], *, named: bool = False) -> Iterator[list[Any]]:
-    """The fields of these rows in the order of the key, which is the first field and no two rows share.
-
-    `named` gives them names, which takes its time.
-    """
-    ordered = rows.order_by(key).values_list(*fields, named=named)
-    batch = list(ordered[:BATCH])
-    while batch:
+def _batches(
+    rows_since: Callable[[dt.datetime], QuerySet[Any]], begin: dt.datetime, following: Callable[[Any], dt.datetime]
+) -> Iterator[list[Any]]:
+    """Rows by their first field, each batch from what follows the last one of the batch before."""
+    while batch := list(rows_since(begin)[:BATCH]):
         yield batch
-        batch = list(ordered.filter(**{f"{key}__gt": batch[-1][0]})[:BATCH])
+        begin = following(batch[-1][0])

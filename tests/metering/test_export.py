@@ -10,7 +10,6 @@ from decimal import Decimal
 
 import pytest
 import time_machine
-from asgiref.sync import async_to_sync
 
 from accounts.access import Residence
 from metering.export import tables
@@ -22,6 +21,7 @@ from metering.models.load import quarter_of
 from metering.periods import By, Period
 from metering.usage import Subject, usage
 from tests.factories import MeterFactory, TariffFactory, TenancyFactory
+from tests.streams import whole
 
 NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -52,12 +52,7 @@ def measured(building, meter, tenancy):
 def download(client, what, form, **dates):
     answer = client.get("/export", {"what": what, "format": form} | dates)
     assert answer.status_code == 200, answer.content
-
-    async def whole():
-        return b"".join([piece async for piece in answer.streaming_content])
-
-    # What is made in another thread is made in this one, whose transaction holds the test's rows.
-    return async_to_sync(whole)(), answer
+    return whole(answer), answer
 
 
 def rows(client, what, **dates):
