@@ -4,8 +4,9 @@ The page of a server error is Django's own view: it asks for nothing.
 """
 
 import logging
+from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.csrf import requires_csrf_token
 
@@ -35,6 +36,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """There is no such page, or it is not theirs."""
     return _page(request, 404, "404.html")
+
+
+class MissingPages:
+    """For DEBUG: where a page is missing Django would list all paths. Whoever tries Riser out sees Riser's own page."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        return page_not_found(request, Http404()) if response.status_code == 404 and is_page else response
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:

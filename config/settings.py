@@ -107,6 +107,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.two_factor.RequireTwoFactor",
     "accounts.middleware.BuildingTimeMiddleware",
+    *(["config.problems.MissingPages"] if DEBUG else []),
 ]
 
 ROOT_URLCONF = "config.urls"

@@ -83,3 +83,14 @@ def test_a_server_error_asks_for_no_menu(as_resident, monkeypatch):
     answer = as_resident.get("/account")
     assert answer.status_code == 500
     assert MENU not in answer.content.decode()
+
+
+def test_whoever_tries_riser_out_sees_its_own_page_where_one_is_missing(settings, as_resident):
+    settings.DEBUG = True
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "config.problems.MissingPages"]
+    for path_ in ("/problem/404", "/nothing-here"):
+        answer = as_resident.get(path_)
+        assert answer.status_code == 404
+        assert "Go to Riser" in answer.content.decode()
+        assert MENU in answer.content.decode()
+    assert as_resident.get("/api/nothing-here").status_code == 404
