@@ -35,16 +35,19 @@ def sum_days(changed: Collection[tuple[int, int]], retained: dt.datetime) -> Ite
         building = buildings[meter]
         days[building.pk, quarter_start(quarter).astimezone(building.zone).date()].add(meter)
     for (pk, date), on_that_day in days.items():
-        yield sum_day(timelines[pk], on_that_day, date, retained)
+        for some in _parts(on_that_day):
+            yield sum_day(timelines[pk], some, date, retained)
 
 
 def sum_day(timeline: Timeline, meters: Collection[int], date: dt.date, retained: dt.datetime) -> int:
     """Write the totals of these meters, all of the timeline's building, on that date. Returns the number of rows."""
     totals: defaultdict[int, list[DayTotal]] = defaultdict(list)
-    for meter, band, *sums in sums_of_day(timeline, meters, date):
-        totals[meter].append(DayTotal(meter_id=meter, date=date, band_id=band, **dict(zip(KEPT, sums, strict=True))))
     with transaction.atomic():
+        # Before the loads are read: somebody else may have written some since, and would be written over.
         hold(meters)
+        for meter, band, *sums in sums_of_day(timeline, meters, date):
+            figures = dict(zip(KEPT, sums, strict=True))
+            totals[meter].append(DayTotal(meter_id=meter, date=date, band_id=band, **figures))
         known = DayTotal.objects.filter(meter__in=meters, date=date)
         if timeline.building.midnight(date) < retained:
             _keep_what_was_more(totals, known)
@@ -123,5 +126,11 @@ def _apply(timeline: Timeline, tariff: Tariff) -> Iterator[int]:
     for date, meter in others.order_by("-date").values_list("date", "meter").distinct():
         to_do[date].append(meter)
     for date, meters in to_do.items():
-        for start in range(0, len(meters), METERS_AT_ONCE):
-            yield sum_day(timeline, meters[start : start + METERS_AT_ONCE], date, LATEST)
+        for some in _parts(meters):
+            yield sum_day(timeline, some, date, LATEST)
+
+
+def _parts(meters: Collection[int]) -> Iterator[list[int]]:
+    ordered = sorted(meters)
+    for start in range(0, len(ordered), METERS_AT_ONCE):
+        yield ordered[start : start + METERS_AT_ONCE]

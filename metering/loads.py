@@ -1,7 +1,8 @@
 """Readings -> loads: energy per quarter hour.
 
-Only what new or late readings touch is derived again, to the newest one. What is
-written depends on nothing but the readings, so this may be stopped, repeated, and done by two at once.
+Only what new or late readings touch is derived again, to the newest one. What is written depends on nothing but the
+readings that were read, so this may be stopped and repeated. Of two at once the later one may write what it read
+earlier: what came meanwhile is then derived once more.
 """
 
 import datetime as dt
@@ -61,9 +62,14 @@ def rebuild(since: dt.datetime | None = None) -> Iterator[int]:
     Yields the number of rows written in each transaction. Stopped in between, it is to be begun again.
     """
     start = quarter_of(since) if since else 0
+    progress, _ = LoadProgress.objects.get_or_create(pk=1)
     complete = _complete_from(Meter.objects.order_by("pk").values_list("pk", flat=True))
-    for some in _parts(list(complete), METERS_AT_ONCE):
-        yield from _derive({meter: max(complete[meter], start) for meter in some})
+    try:
+        for some in _parts(list(complete), METERS_AT_ONCE):
+            yield from _derive({meter: max(complete[meter], start) for meter in some})
+    finally:
+        # Others may have derived meanwhile what was not read here, and this has written over it.
+        _go_back(progress.derived_to)
 
 
 def open_loads(meters: Sequence[int], now: dt.datetime) -> list[Load]:
@@ -88,9 +94,13 @@ def retained_from() -> int:
 
 def _advance(begin: int, top: int) -> None:
     """Note how far it is done. Where somebody else did the same meanwhile, what both did is done again."""
-    progress = LoadProgress.objects.filter(pk=1)
-    if not progress.filter(derived_to=begin).update(derived_to=top):
-        progress.update(derived_to=Least("derived_to", Value(begin)))
+    if not LoadProgress.objects.filter(pk=1, derived_to=begin).update(derived_to=top):
+        _go_back(begin)
+
+
+def _go_back(number: int) -> None:
+    """Have what came after that reading derived once more."""
+    LoadProgress.objects.filter(pk=1).update(derived_to=Least("derived_to", Value(number)))
 
 
 def _newest_settled() -> int | None:

@@ -318,6 +318,13 @@ def test_a_reading_that_is_written_while_others_are_derived_is_not_left_out(mete
     assert loads(meter) == {0: 15_333}
 
 
+def stop_soon(slow):
+    """With one row more than it had written."""
+    next(slow)
+    next(slow)
+    slow.close()
+
+
 class TestRebuild:
     def test_yields_the_same(self, meter):
         readings(meter, *every(10, 3600, 1000.0, 50.0), (9000, 10.0, 52.0))
@@ -327,6 +334,24 @@ class TestRebuild:
         DayTotal.objects.update(covered=2)
         sum(rebuild())
         assert snapshot() == before
+
+    @pytest.mark.parametrize("end", [list, stop_soon], ids=["to its end", "stopped"])
+    @pytest.mark.parametrize("registers", [(None, None, None), (1.0, 2.0, 4.0)])
+    def test_what_comes_meanwhile_is_not_lost(self, meter, registers, end, monkeypatch):
+        """The service goes on while somebody rebuilds, who writes what was read before."""
+        monkeypatch.setattr("metering.loads.ROWS_AT_ONCE", 1)
+        first, second, third = registers
+        readings(meter, (0, 1000.0, first), (60, 1000.0, first), (900, 1000.0, second), (960, 1000.0, second))
+        derived()
+        slow = rebuild()
+        next(slow)
+        readings(meter, (990, 1000.0, third), (2700, 1000.0, third))
+        derived()
+        end(slow)
+        derived()
+        after = snapshot()
+        sum(rebuild())
+        assert after == snapshot()
 
     def test_since_an_instant(self, meter):
         readings(meter, *every(10, 3600, 1000.0))

@@ -8,13 +8,14 @@ from decimal import Decimal
 import pytest
 import time_machine
 from django.db import connection, transaction
-from django.db.models import Sum
+from django.db.models import F, Sum
 
-from metering.day_totals import apply_tariffs
+from metering.day_totals import apply_tariffs, sum_days
 from metering.erasure import erase_day_totals
 from metering.house.usage import usage_by_apartment
 from metering.loads import derive_new
-from metering.models import DayTotal, MonthTotal, Reading
+from metering.models import DayTotal, Load, MonthTotal, Reading
+from metering.models.instant import LATEST
 from metering.month_totals import hold
 from metering.periods import By
 from metering.retention import Chunk
@@ -122,6 +123,20 @@ def test_those_of_an_older_riser_are_summed_when_it_is_updated(meter, dates):
     migration = importlib.import_module("metering.migrations.0007_month_totals")
     with connection.schema_editor() as editor:
         migration.sum_months(None, editor)
+    assert months() == days_in_sum()
+
+
+def test_what_was_derived_while_it_waited_is_in_the_sum(meter, monkeypatch):
+    use(meter, dt.date(2026, 9, 1))
+    before = DayTotal.objects.get().energy
+
+    def hold_after_others(meters):
+        Load.objects.update(energy=F("energy") * 2)
+        hold(meters)
+
+    monkeypatch.setattr("metering.day_totals.hold", hold_after_others)
+    sum(sum_days(Load.objects.values_list("meter", "quarter"), LATEST))
+    assert DayTotal.objects.get().energy == 2 * before
     assert months() == days_in_sum()
 
 
