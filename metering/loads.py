@@ -78,7 +78,8 @@ def open_loads(meters: Sequence[int], now: dt.datetime) -> list[Load]:
     From the newest stored one on, which may lack what came since. Where nobody derives, of the last hour only.
     """
     earliest = quarter_of(now) - OPEN_QUARTERS
-    newest = Load.objects.filter(meter__in=meters, quarter__gte=earliest).order_by()
+    # One with its clock ahead may have some of the time to come already.
+    newest = Load.objects.filter(meter__in=meters, quarter__gte=earliest, quarter__lte=quarter_of(now)).order_by()
     known = dict(newest.values_list("meter").annotate(Max("quarter")))
     starts = {meter: known.get(meter, earliest) for meter in meters}
     windows = windows_from(starts) if starts else []

@@ -64,7 +64,9 @@ class Subject:
         if residence.meter is None:
             return cls(residence.building, heard_meters(apartment=residence.apartment), residence.spans)
         meters = heard_meters(apartment=residence.apartment, pk=residence.meter)
-        spans = residence.during(meters[0].installed_at, meters[0].removed_at or LATEST).spans
+        # With all of the quarter hour in which it was installed, as when all meters are looked at.
+        installed = quarter_start(quarter_of(meters[0].installed_at))
+        spans = residence.during(installed, meters[0].removed_at or LATEST).spans
         return cls(residence.building, meters, spans, apartments=0)
 
     @classmethod

@@ -78,7 +78,10 @@ def get_energy(
     until: Annotated[Day, Query(description="Last local day")],
     by: Annotated[Literal["hour", "day", "week", "month", "year"], Query()] = "day",
 ) -> Any:
-    """Your apartment's energy in local hours, days, weeks (from Monday), months or years, and what it costs."""
+    """Your apartment's energy in local hours, days, weeks (from Monday), months or years, and what it costs.
+
+    Parts of the time in which somebody else lived there are left out.
+    """
     residence = load_choice(request)
     building = residence.building
     asked = Period(building.midnight(since), building.midnight(until + DAY))
@@ -89,7 +92,8 @@ def get_energy(
             409, {"detail": f"This would be more than {MOST_PARTS} parts. Ask for less time, or larger parts."}
         )
     found = usage(Subject.of_residence(residence), *own, parts) if own.seconds else []
-    return [_out(part, building.zone) for part in found]
+    # Of time that was others' there is nothing to tell: not even that it is 0.
+    return [_out(part, building.zone) for part in found if residence.during(*part.period).spans]
 
 
 def _out(part: Usage, zone: dt.tzinfo) -> dict[str, Any]:

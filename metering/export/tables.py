@@ -2,8 +2,8 @@
 
 Rows are read a batch at a time, each batch a query of its own that seeks to where the one before ended: one query
 for everything would keep SQLite from writing its log back, and a cursor open on PostgreSQL, for as long as the
-slowest visitor reads. It seeks by the household's time, cut to begin there: beside that another bound would be one
-too many, SQLite goes by the first of them and steps over all that was sent already.
+slowest visitor reads. It seeks by the household's time, cut to begin there, one span of it after the other: beside
+that another bound would be one too many, SQLite goes by the first of them and steps over all that was sent already.
 """
 
 import datetime as dt
@@ -82,11 +82,11 @@ def readings_of(
     `named` gives the fields their names, which takes its time.
     """
 
-    def rows_since(begin: dt.datetime) -> QuerySet[Any]:
-        own = Reading.objects.of(residence.during(begin, period.end)).filter(meter=meter)
+    def rows(part: Residence) -> QuerySet[Any]:
+        own = Reading.objects.of(part).filter(meter=meter)
         return (own.saved() if saved else own).order_by("taken_at").values_list(*fields, named=named)
 
-    return _batches(rows_since, period.begin, lambda taken_at: taken_at + INSTANT)
+    return _batches(residence, period, rows, lambda taken_at: taken_at + INSTANT)
 
 
 def quarter_hours(residence: Residence, period: Period) -> Table:
@@ -111,11 +111,10 @@ def quarters_of(residence: Residence, meter: Meter, period: Period) -> Iterator[
     fresh = open_quarters_of(residence, meter, period)
     end = quarter_start(fresh[0].quarter if fresh else quarter_from(period.end))
 
-    def rows_since(begin: dt.datetime) -> QuerySet[Any]:
-        own = Load.objects.of(residence.during(begin, end)).filter(meter=meter)
-        return own.order_by("quarter").values_list(*QUARTER_FIELDS)
+    def rows(part: Residence) -> QuerySet[Any]:
+        return Load.objects.of(part).filter(meter=meter).order_by("quarter").values_list(*QUARTER_FIELDS)
 
-    for batch in _batches(rows_since, period.begin, lambda quarter: quarter_start(quarter + 1)):
+    for batch in _batches(residence, Period(period.begin, end), rows, lambda quarter: quarter_start(quarter + 1)):
         yield from batch
     for load in fresh:
         yield tuple(getattr(load, name) for name in QUARTER_FIELDS)
@@ -136,13 +135,16 @@ def sums(residence: Residence, period: Period, by: By) -> Table:
 
 def _sums(residence: Residence, period: Period, by: By) -> Iterator[Row]:
     for found in usage(Subject.of_residence(residence), *period, by):
-        yield from usage_rows(found, residence.building.zone)
+        # Of time that was others' there is nothing to tell: not even that it is 0.
+        if residence.during(*found.period).spans:
+            yield from usage_rows(found, residence.building.zone)
 
 
 def usage_rows(found: Usage, zone: Any) -> Iterator[Row]:
     """USAGE_COLUMNS: one row; one more for each further currency, without energies so that sums stay right."""
     begin, end = (instant.astimezone(zone) for instant in found.period)
-    known = None if found.known is None else round(100 * found.known, 1)
+    # Rounded down, as on pages: 100 says that it is all.
+    known = None if found.known is None else int(round(1000 * found.known, 6)) / 10
     energies = [value / 1_000_000 for value in (found.energy, found.exported, found.bridged)]
     costs = [(*map(_plain, (c.energy, c.standing, c.tax, c.total)), c.currency) for c in found.costs]
     yield (begin, end, *energies, known, found.unpriced / 1_000_000, *(costs[0] if costs else [None] * 5))
@@ -156,9 +158,15 @@ def _plain(amount: Decimal) -> Decimal:
 
 
 def _batches(
-    rows_since: Callable[[dt.datetime], QuerySet[Any]], begin: dt.datetime, following: Callable[[Any], dt.datetime]
+    residence: Residence,
+    period: Period,
+    rows: Callable[[Residence], QuerySet[Any]],
+    following: Callable[[Any], dt.datetime],
 ) -> Iterator[list[Any]]:
     """Rows by their first field, each batch from what follows the last one of the batch before."""
-    while batch := list(rows_since(begin)[:BATCH]):
-        yield batch
-        begin = following(batch[-1][0])
+    own = residence.during(*period)
+    for span in reversed(own.spans):
+        begin = span.since
+        while batch := list(rows(own.during(begin, span.until or period.end))[:BATCH]):
+            yield batch
+            begin = following(batch[-1][0])

@@ -7,7 +7,7 @@ import time_machine
 
 from metering.loads import derive_new
 from metering.models import Reading
-from tests.factories import TariffFactory
+from tests.factories import TariffFactory, TenancyFactory
 
 NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
 
@@ -72,6 +72,14 @@ def test_time_to_come_and_other_peoples_is_in_none(as_resident, as_neighbour, te
     found = ask(as_resident, since="2020-01-01", until="2999-12-31").json()
     assert [part["energy_kwh"] for part in found] == [24.0, 0.0]
     assert sum(part["energy_kwh"] for part in ask(as_neighbour, since="2026-11-01", until="2026-11-30").json()) == 0
+
+
+def test_of_other_peoples_time_between_ones_own_nothing_is_told(as_resident, resident, tenancy):
+    tenancy.moved_out = dt.date(2026, 11, 23)
+    tenancy.save()
+    TenancyFactory(apartment=tenancy.apartment, moved_in=dt.date(2026, 11, 24)).residents.add(resident)
+    found = ask(as_resident, since="2026-11-22", until="2026-11-24").json()
+    assert [part["begin"][:10] for part in found] == ["2026-11-22", "2026-11-24"]
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,23 @@ def test_a_meter_that_was_replaced_has_its_own_time_alone(as_resident, apartment
     assert used["known"] > 0.9
 
 
+def test_the_meters_of_an_apartment_add_up_to_all_of_them(as_resident, apartment):
+    """Though one was replaced in the middle of a quarter hour."""
+    replaced = NOON - 63 * MINUTE
+    old = MeterFactory(apartment=apartment, topic="house/old", serial="old", removed_at=replaced)
+    new = MeterFactory(apartment=apartment, topic="house/new", serial="new", installed_at=replaced)
+    for each, first, last in ((old, 120, 64), (new, 63, 1)):
+        for minutes in range(last, first):
+            ReadingFactory(meter=each, taken_at=NOON - minutes * MINUTE, power=600)
+    sum(derive_new())
+
+    def energy(choice):
+        answer = as_resident.get(f"/api/energy?since=2026-11-23&until=2026-11-23{choice}").json()
+        return round(sum(part["energy_kwh"] for part in answer), 6)
+
+    assert energy(f"&meter={old.pk}") + energy(f"&meter={new.pk}") == pytest.approx(energy(""))
+
+
 def test_apartments_of_now_come_first(as_resident, resident, building, apartment, meter):
     past = ApartmentFactory(building=building, number="099")
     TenancyFactory(apartment=past, moved_in=dt.date(2024, 1, 1), moved_out=dt.date(2025, 1, 1)).residents.add(resident)

@@ -17,7 +17,7 @@ from metering.export.formats import as_csv, as_json
 from metering.export.tables import QUARTER_COLUMNS, READING_COLUMNS, USAGE_COLUMNS, Table
 from metering.loads import derive_new
 from metering.models import Load, LoadProgress, Reading
-from metering.models.load import quarter_of
+from metering.models.load import quarter_of, quarter_start
 from metering.periods import By, Period
 from metering.usage import Subject, usage
 from tests.factories import MeterFactory, TariffFactory, TenancyFactory
@@ -210,6 +210,34 @@ def test_memory_does_not_grow_with_the_rows(write):
     small, large = peak(4_000), peak(40_000)
     assert large[0] > 9 * small[0]
     assert large[1] < 1.2 * small[1] + 100_000
+
+
+class TestSomebodyWhoCameBack:
+    """They lived there up to 22 November and from the 24th on; the day between was somebody else's."""
+
+    @pytest.fixture
+    def residence(self, tenancy, measured, resident):
+        tenancy.moved_out = dt.date(2026, 11, 23)
+        tenancy.save()
+        again = TenancyFactory(apartment=tenancy.apartment, moved_in=dt.date(2026, 11, 24))
+        again.residents.add(resident)
+        return Residence.of(again, tenancy)
+
+    @pytest.mark.parametrize("size", [1, 7, 96, 144, 2000])
+    def test_has_all_of_both_times_once(self, residence, measured, monkeypatch, size):
+        monkeypatch.setattr(tables, "BATCH", size)
+        period = Period(residence.since, NOW)
+        taken = [row[0] for row in tables.readings(residence, period).rows]
+        stored = Reading.objects.order_by("taken_at").values_list("taken_at", flat=True)
+        assert taken == [instant for instant in stored if residence.covers(instant)]
+        begun = [row[0] for row in tables.quarter_hours(residence, period).rows]
+        quarters = Load.objects.order_by("quarter").values_list("quarter", flat=True)
+        assert begun == [quarter_start(quarter) for quarter in quarters if residence.covers(quarter_start(quarter))]
+
+    def test_is_told_nothing_of_the_time_between(self, residence, building):
+        period = Period(building.midnight(dt.date(2026, 11, 22)), NOW)
+        found = [row[0].date().day for row in tables.sums(residence, period, By.DAY).rows]
+        assert found == [22, 24, 25]
 
 
 def test_two_currencies_are_two_lines_and_the_energy_counts_once(building, meter, tenancy, measured):

@@ -14,8 +14,8 @@ from accounts.models import Building
 from metering.loads import derive_new
 from metering.models import DayTotal, Load, Meter, Reading
 from metering.models.load import quarter_of
-from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, TariffFactory
-from tests.plans import scans
+from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, TariffFactory, TenancyFactory
+from tests.plans import scans, sorts
 from tests.shared_rows import kept_for_a_module
 from tests.streams import whole
 
@@ -126,7 +126,20 @@ def test_downloads_of_a_resident(as_resident, path):
         assert len(whole(as_resident.get(path))) > 100
     assert any("metering_" in query["sql"] for query in asked.captured_queries)
     assert scans(asked) == []
+    assert sorts(asked) == []
     assert widest(asked) <= 1
+
+
+def test_downloads_of_a_household_that_came_back(as_resident, tenancy, resident):
+    tenancy.moved_out = YESTERDAY - dt.timedelta(days=1)
+    tenancy.save()
+    TenancyFactory(apartment=tenancy.apartment, moved_in=YESTERDAY).residents.add(resident)
+    for what in ("readings", "quarter-hours"):
+        with CaptureQueriesContext(connection) as asked:
+            assert whole(as_resident.get(f"/export?what={what}&format=csv")).count(b"\n") > 200
+        assert scans(asked) == []
+        assert sorts(asked) == []
+        assert widest(asked) <= 1
 
 
 @pytest.mark.parametrize("query", ["", "?year=2026", "?year=2026&month=10"])

@@ -12,7 +12,7 @@ from accounts.access import Residence
 from metering.house.usage import usage_by_apartment
 from metering.loads import derive_new
 from metering.models import DayTotal, Load, Reading
-from metering.models.load import quarter_of
+from metering.models.load import quarter_of, quarter_start
 from metering.periods import By, Period, cut
 from metering.usage import Subject, combine, expected_seconds, usage
 from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, TariffFactory, TenancyFactory
@@ -183,6 +183,19 @@ class TestAMeterWhoseClockIsAhead:
         assert [each.covered for each in many] == [each.covered for each in own]
         # Until 13:15 in Berlin, of the quarter hour that has begun all.
         assert sum(kwh(own)) == 24 + 13.25
+
+    def test_what_is_not_derived_yet_counts_beside_one_reading_from_ahead(self, building, meter):
+        midnight = building.midnight(dt.date(2026, 11, 25))
+        begin = quarter_start(quarter_of(NOW)) - HOUR / 2
+        use(meter, midnight, begin)
+        Reading.objects.create(meter=meter, taken_at=NOW + 12 * HOUR, voltage=230, current=1, power=1000.0)
+        sum(derive_new())
+        Reading.objects.bulk_create(
+            Reading(meter=meter, taken_at=begin + number * MINUTE, voltage=230, current=1, power=1000.0)
+            for number in range(1, 31)
+        )
+        (found,) = usage(Subject.of_meter(meter), midnight, midnight + DAY, By.DAY)
+        assert found.energy == 13_000_000
 
     def test_a_year_of_the_others_is_counted_by_months(self, building, ahead, neighbour_apartment):
         begin = building.midnight(dt.date(2026, 10, 30))
