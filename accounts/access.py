@@ -77,8 +77,13 @@ class Residence:
     @classmethod
     def of(cls, newest: Tenancy, *earlier: Tenancy) -> "Residence":
         """The time of one household; with the earlier times, newest first, of somebody who came back."""
-        spans = tuple(Span(tenancy.since, tenancy.until) for tenancy in (newest, *earlier))
-        return cls(newest, newest.apartment, newest.apartment.building, spans)
+        spans: list[Span] = []
+        for tenancy in (newest, *earlier):
+            # Who moved out and in again on one day was never away.
+            goes_on = spans and tenancy.until == spans[-1].since
+            until = spans.pop().until if goes_on else tenancy.until
+            spans.append(Span(tenancy.since, until))
+        return cls(newest, newest.apartment, newest.apartment.building, tuple(spans))
 
 
 def user_of(request: HttpRequest) -> User:

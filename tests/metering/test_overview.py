@@ -147,6 +147,17 @@ def test_somebody_elses_year_ago_is_not_shown(building, meter, apartment):
     assert overview(residence, NOW).year_ago is None
 
 
+def test_who_moved_out_and_in_again_on_one_day_keeps_the_year_ago(building, meter, apartment):
+    first = TenancyFactory(apartment=apartment, moved_in=dt.date(2025, 1, 1), moved_out=dt.date(2025, 11, 10))
+    again = TenancyFactory(apartment=apartment, moved_in=dt.date(2025, 11, 10))
+    begin = building.midnight(dt.date(2025, 11, 1))
+    use(meter, begin, begin + 30 * DAY)
+    assert overview(Residence.of(again, first), NOW).year_ago.energy == (24 * 24 + 13.25) * 1_000_000
+    # A day in between is somebody else's.
+    again.moved_in = dt.date(2025, 11, 11)
+    assert overview(Residence.of(again, first), NOW).year_ago is None
+
+
 def test_without_any_reading(meter, residence):
     found = overview(residence, NOW)
     assert (found.today.energy, found.yesterday, found.projection, found.year_ago) == (0, None, None, None)

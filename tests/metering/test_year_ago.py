@@ -103,6 +103,16 @@ def test_hours_have_the_same_name_on_the_clock(as_resident, building, meter):
     assert [round(part.energy / 1_000_000) for part in before.parts] == [1, 1, 2, *[1] * 21]
 
 
+def test_two_tenancies_without_a_day_between_are_one_time(as_resident, resident, tenancy, building, meter):
+    tenancy.moved_out = dt.date(2025, 11, 10)
+    tenancy.save()
+    TenancyFactory(apartment=tenancy.apartment, moved_in=tenancy.moved_out).residents.add(resident)
+    use(meter, on(building, "2025-11-08"), on(building, "2025-11-12"))
+    before = found(as_resident, MONTH_QUERY)
+    assert (before.is_own, round(before.sum.energy / 1_000_000)) == (True, 96)
+    assert "Only a part of the year before is in your time" not in page(as_resident, MONTH_QUERY)
+
+
 class TestNothingToCompare:
     def test_before_moving_in(self, as_resident, tenancy, building, meter):
         tenancy.moved_in = dt.date(2026, 1, 1)

@@ -6,6 +6,7 @@ import zoneinfo
 import pytest
 from django.test import AsyncClient, Client
 
+from accounts.access import Residence, Span
 from accounts.models import Building
 from metering.live import subscriber, watcher
 from metering.loads import derive_new
@@ -243,6 +244,18 @@ class TestTwiceInOneApartment:
         border = utc("2026-02-01 00:00")
         measure(home, border - MICROSECOND, border)
         assert seen(enter(own)) == [1, 2]
+
+    def test_times_that_touch_are_one_and_a_day_between_keeps_them_apart(self, flat):
+        january, spring, march, summer = (
+            TenancyFactory(apartment=flat, moved_in=date(moved_in), moved_out=moved_out and date(moved_out))
+            for moved_in, moved_out in (
+                ("2026-01-01", "2026-02-01"), ("2026-02-01", "2026-03-01"), ("2026-03-02", "2026-04-01"),
+                ("2026-04-01", None),
+            )
+        )  # fmt: skip
+        assert Residence.of(summer, march, spring, january).spans == (
+            Span(utc("2026-03-02 00:00"), None), Span(utc("2026-01-01 00:00"), utc("2026-03-01 00:00")),
+        )  # fmt: skip
 
 
 def test_of_two_apartments_one_sees_the_one_that_was_chosen(flat):
