@@ -89,12 +89,22 @@ def _known(residence: Residence, quarters: set[int]) -> list[_Quarter]:
 
 
 def _sums(known: Iterable[_Quarter], quarters: Container[int]) -> list[int]:
-    """The mean powers of these quarter hours, all meters of the apartment together."""
-    sums: defaultdict[int, int] = defaultdict(int)
+    """The mean powers of these quarter hours, all meters of the apartment together.
+
+    Where one of them is silent the sum would be too low. Each counts from its first to its last one: it may have
+    been replaced meanwhile.
+    """
+    means: defaultdict[int, dict[int, int]] = defaultdict(dict)
     for found in known:
         if found.quarter in quarters:
-            sums[found.quarter] += found.mean
-    return list(sums.values())
+            means[found.meter][found.quarter] = found.mean
+    lasting = [(min(of_meter), max(of_meter), of_meter) for of_meter in means.values()]
+    sums = []
+    for quarter in set().union(*means.values()):
+        there = [of_meter for first, last, of_meter in lasting if first <= quarter <= last]
+        if all(quarter in of_meter for of_meter in there):
+            sums.append(sum(of_meter[quarter] for of_meter in there))
+    return sums
 
 
 def _middle(powers: list[int]) -> Range | None:

@@ -7,7 +7,7 @@ import pytest
 from accounts.access import Residence
 from metering.highlights import highlights
 from metering.loads import derive_new
-from metering.models import Load
+from metering.models import Load, Reading
 from metering.models.load import QUARTER, quarter_of
 from tests.factories import MeterFactory, ReadingFactory, TenancyFactory
 
@@ -59,6 +59,18 @@ class TestUsual:
         noons(MeterFactory(apartment=apartment, topic="meters/second"), 10, lambda day: 11)
         assert highlights(residence, NOW).usual == (111, 111)
 
+    def test_a_quarter_hour_in_which_one_meter_is_silent_is_not_known(self, residence, meter, apartment):
+        noons(meter, 10, lambda day: 400)
+        second = MeterFactory(apartment=apartment, topic="meters/second")
+        noons(second, 10, lambda day: 100)
+        for day in (3, 4, 5):
+            silent = quarter_of(MIDNIGHT - day * DAY + 12 * 4 * QUARTER)
+            Load.objects.filter(meter=meter, quarter__range=(silent, silent + 3)).delete()
+        assert highlights(residence, NOW).usual == (500, 500)
+        silent = quarter_of(MIDNIGHT - 6 * DAY + 12 * 4 * QUARTER)
+        Load.objects.filter(meter=second, quarter=silent).delete()
+        assert highlights(residence, NOW).usual is None
+
     def test_it_is_the_hour_on_the_clock_also_where_the_clock_was_changed(self, residence, meter, time_machine):
         """Until 25 October 12:00 in Berlin was 10:00 UTC."""
         time_machine.move_to(later := dt.datetime(2026, 11, 1, 11, 20, tzinfo=dt.UTC))
@@ -91,6 +103,26 @@ class TestBaseLoad:
         self.night(meter, MIDNIGHT - DAY)
         load(meter, MIDNIGHT, 10)
         assert highlights(residence, MIDNIGHT + 5 * 4 * QUARTER).base_load == 80
+
+    def test_a_quarter_hour_in_which_one_of_two_meters_is_silent_does_not_count(self, residence, meter, apartment):
+        second = MeterFactory(apartment=apartment, topic="meters/second")
+        steady = [(meter, 400, range(120, 160)), (second, 100, range(0))]
+        Reading.objects.bulk_create(
+            Reading(meter=each, taken_at=MIDNIGHT + dt.timedelta(minutes=minute), voltage=230, current=1, power=power)
+            for each, power, silence in steady
+            for minute in range(6 * 60)
+            if minute not in silence
+        )
+        sum(derive_new())
+        assert highlights(residence, NOW).base_load == 500
+
+    def test_a_meter_that_was_replaced_counts_for_its_own_time(self, residence, meter, apartment):
+        new = MeterFactory(apartment=apartment, topic="meters/new")
+        third = MeterFactory(apartment=apartment, topic="meters/third")
+        self.night(meter, MIDNIGHT, 10)
+        self.night(new, MIDNIGHT + 10 * QUARTER, 14)
+        self.night(third, MIDNIGHT)
+        assert highlights(residence, NOW).base_load == 160
 
     def test_half_a_night_must_be_known(self, residence, meter):
         self.night(meter, MIDNIGHT, 11)
