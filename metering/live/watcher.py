@@ -168,7 +168,7 @@ def _missed(residence: Residence, last: int, settled: int) -> Sequence[Reading] 
     """The household's readings since that number, None where they are too many to tell."""
     if settled - last > FAR_BEHIND:
         return None
-    found = list(Reading.objects.of(residence).filter(pk__gt=last).order_by("pk")[: REPLAYED + 1])
+    found = list(Reading.objects.newer_of(residence, last)[: REPLAYED + 1])
     return None if len(found) > REPLAYED else found
 
 

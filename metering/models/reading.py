@@ -34,6 +34,12 @@ class ReadingQuerySet(models.QuerySet["Reading"]):
         # Naming the meters lets the database seek in (meter, taken_at) instead of joining.
         return self.filter(_within(residence.spans), meter__in=meters_of(residence))
 
+    def newer_of(self, residence: Residence, number: int) -> Self:
+        """Those of a household that were stored after the reading of that number, in this order."""
+        # "+ 0" keeps SQLite from seeking in (meter, taken_at): it would read all that the household ever had.
+        own = self.alias(of_meter=models.F("meter_id") + 0).filter(_within(residence.spans), pk__gt=number)
+        return own.filter(of_meter__in=[meter.pk for meter in meters_of(residence)]).order_by("pk")
+
     def latest_of(self, residence: Residence) -> "Reading | None":
         """The newest reading a household may see: an index seek for each meter of its apartment."""
         meters = meters_of(residence)

@@ -10,12 +10,15 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.access import Residence
 from accounts.models import Building
+from metering.live.watcher import _missed
 from metering.loads import derive_new
 from metering.models import DayTotal, Load, Meter, Reading
 from metering.models.load import quarter_of
+from metering.models.meter import meters_of
 from tests.factories import ApartmentFactory, BuildingFactory, MeterFactory, TariffFactory, TenancyFactory
-from tests.plans import scans, sorts
+from tests.plans import plan, scans, sorts
 from tests.shared_rows import kept_for_a_module
 from tests.streams import whole
 
@@ -169,6 +172,19 @@ def test_a_minutes_readings(house):
         assert sum(derive_new()) > 0
     assert sum(query["sql"].lstrip().startswith("WITH") for query in asked.captured_queries) > 2
     assert scans(asked) == []
+
+
+def test_what_a_page_missed_is_looked_for_among_what_came_since(house):
+    """Not among all that the household ever had: pages come back often, and wait for each other."""
+    residence = Residence.of(TenancyFactory(apartment=house.apartments.get(number="101")))
+    meters_of(residence)
+    settled = Reading.objects.latest("pk").pk
+    with CaptureQueriesContext(connection) as asked:
+        assert _missed(residence, settled - 300, settled)
+    (query,) = asked.captured_queries
+    steps = plan(query["sql"])
+    assert any("INTEGER PRIMARY KEY" in step or "metering_reading_pkey" in step for step in steps), steps
+    assert sorts(asked) == []
 
 
 @pytest.mark.postgres

@@ -1,4 +1,4 @@
-"""No page builds a filter of its own: readings and loads come through `of`, `latest_of` or `managed_by`."""
+"""No page builds a filter of its own: readings and loads come through `of`, `newer_of`, `latest_of` or `managed_by`."""
 
 import ast
 
@@ -11,7 +11,7 @@ WEB = ("accounts", "metering.views", "metering.api", "metering.admin", "metering
        "metering.house.picture", "metering.highlights", "metering.power_data", "metering.status", "metering.metrics",
        "metering.choice")  # fmt: skip
 MODELS = ("Reading", "Load", "DayTotal", "MonthTotal")
-DOORS = {"of", "latest_of", "managed_by"}
+DOORS = {"of", "newer_of", "latest_of", "managed_by"}
 
 # The exceptions, each with why it shows nobody a reading.
 EXCEPTIONS = {

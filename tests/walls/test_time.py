@@ -7,7 +7,7 @@ import pytest
 from django.test import AsyncClient, Client
 
 from accounts.access import Residence, Span
-from accounts.models import Building
+from accounts.models import Building, Tenancy
 from metering.live import subscriber, watcher
 from metering.loads import derive_new
 from metering.models import DayTotal, Load, Meter, Reading
@@ -235,6 +235,13 @@ class TestTwiceInOneApartment:
         Reading.objects.all().delete()
         measure(flat, june - MICROSECOND, june, september - MICROSECOND, september)
         assert seen(enter(person)) == [1, 4]
+
+    def test_a_page_that_comes_back_is_told_what_it_missed_of_both_times(self, flat, person):
+        other = ApartmentFactory(building=flat.building, number="102")
+        ReadingFactory(meter=Meter.objects.ensure_native([other])[0], taken_at=utc("2026-10-15 12:00"))
+        own = Residence.of(*Tenancy.objects.of(person))
+        assert [reading.power for reading in Reading.objects.newer_of(own, 0)] == [1, 4]
+        assert set(Reading.objects.newer_of(own, 0)) == set(Reading.objects.of(own))
 
     def test_a_move_without_a_day_between_loses_nothing(self, flat, person):
         own = household(flat.building.apartments.create(number="7", floor="1"), date("2026-01-01"), date("2026-02-01"))
