@@ -15,8 +15,9 @@ def stream(pieces: Iterator[bytes], content_type: str, filename: str) -> Streami
 async def _in_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Each piece is made in the request's thread, where the database may be used, and sent before the next one."""
 
-    def next_piece() -> bytes:
-        return next(pieces, b"")
+    def next_piece() -> bytes | None:
+        return next(pieces, None)
 
-    while piece := await sync_to_async(next_piece)():
+    # An empty piece is none that ends it.
+    while (piece := await sync_to_async(next_piece)()) is not None:
         yield piece
