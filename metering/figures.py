@@ -77,7 +77,8 @@ def energy_and_costs(found: Usage | Projection) -> str:
 
 def per_cent(share: float | None) -> str:
     """A share as whole per cent, rounded down: 100 % is all of it."""
-    return "–" if share is None else f"{int(share * 100)} %"
+    # Floating point makes 28.999999999999996 of 29: what is that close is no less.
+    return "–" if share is None else f"{int(round(share * 100, 9))} %"
 
 
 def whole_watts(value: float | None) -> str:
@@ -105,7 +106,7 @@ def duration(seconds: float) -> str:
 
 def more_energy(energy: int) -> str:
     """A difference in mWh as kWh with its sign, such as +3.20."""
-    return f"{_sign(energy)}{kilowatt_hours(abs(energy))}"
+    return f"{_sign(round(energy / 1_000_000, 2))}{kilowatt_hours(abs(energy))}"
 
 
 def more_money(value: Decimal, currency: str) -> str:
