@@ -15,11 +15,12 @@
   // {day: [kWh of each hour on the clock]}; an hour that the clock shows twice is both together.
   function byDay(usages) {
     const days = new Map();
-    for (const { begin, energy_kwh: energy, known } of usages) {
+    for (const { begin, energy_kwh: energy, exported_kwh: exported, known } of usages) {
       const day = begin.slice(0, 10);
       const hour = Number(begin.slice(11, 13));
       if (!days.has(day)) days.set(day, new Array(24).fill(null));
-      if (known) days.get(day)[hour] += energy;
+      // What its register counted is known without readings, too.
+      if (known || energy || exported) days.get(day)[hour] += energy;
     }
     return days;
   }
