@@ -5,6 +5,7 @@
   const { worker, logout, visitor } = document.currentScript.dataset;
   const shown = document.getElementById("power-data");
   let mayKeep = visitor === undefined;
+  let newest = "";
 
   // A browser may refuse to keep anything; then there is nothing to show or to forget.
   function store(act) {
@@ -16,7 +17,9 @@
   }
 
   function keep({ timestamp, power }) {
-    if (!mayKeep || !timestamp) return;
+    // One that came late is not the last known.
+    if (!mayKeep || !timestamp || timestamp < newest) return;
+    newest = timestamp;
     const zone = document.getElementById("now")?.dataset.zone;
     store((place) => place.setItem(KEY, JSON.stringify({ timestamp, power, zone })));
   }

@@ -1,5 +1,6 @@
 """Riser as an app on a phone, in real Chromium: without a connection, after logging out, in light and dark."""
 
+import datetime as dt
 import json
 import re
 
@@ -12,6 +13,7 @@ from tests.test_headers import production
 pytestmark = pytest.mark.sqlite
 
 TOPIC = "electricity/house/floor/101"
+OTHER_TOPIC = "electricity/house/floor/201"
 KEPT = "JSON.parse(localStorage.getItem('riser.last'))"
 IN_CHARGE = "navigator.serviceWorker.controller !== null"
 
@@ -97,6 +99,19 @@ def test_nothing_is_left_where_the_session_ends_otherwise_or_the_day_is_over(pag
     page.evaluate("localStorage.setItem('riser.last', '{}')")
     page.goto(f"{site}/login")
     page.wait_for_function("localStorage.length === 0")
+
+
+def test_what_comes_late_is_not_the_last_known(page, move_in, broker):
+    move_in(page, "201")
+    broker.publish(OTHER_TOPIC, '{"voltage": 100, "current": 5}')
+    expect(page.locator("[data-figure=power]")).to_have_text("500.0")
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)
+    broker.publish(OTHER_TOPIC, f'{{"voltage": 100, "current": 0.4, "timestamp": "{before.isoformat()}"}}')
+    expect(page.locator("#recent")).to_have_attribute("aria-label", re.compile(r"between 40\.0 and 500\.0 W"))
+    assert page.evaluate(KEPT)["power"] == 500
+    broker.publish(OTHER_TOPIC, '{"voltage": 100, "current": 6}')
+    expect(page.locator("[data-figure=power]")).to_have_text("600.0")
+    assert page.evaluate(KEPT)["power"] == 600
 
 
 def log_in(page, site, email):
