@@ -48,6 +48,13 @@
     document.getElementById("hours-peak").textContent = element.dataset.words.replace("{energy}", Riser.number(highest, 2));
   }
 
+  // A telephone shows no title.
+  const told = document.getElementById("hours-told");
+  element.addEventListener("pointerover", ({ target }) => {
+    const title = target.closest("td")?.title;
+    if (title) told.textContent = title;
+  });
+
   fetch(element.dataset.url, { headers: { Accept: "application/json" } })
     .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(`status ${answer.status}`))))
     .then(draw)

@@ -164,25 +164,27 @@ def test_looking_back(page, move_in, broker, house, site):
     switch(page, broker, house, site)
 
 
-def test_hours_that_only_the_register_counted_are_no_unknown_ones(page, move_in, broker, house, site):
-    move_in(page, "101")
-    yesterday = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=1)
-    for hour, energy in ((1, 100), (4, 103)):
-        at = yesterday + dt.timedelta(hours=hour)
-        broker.publish(TOPIC, f'{{"voltage": 100, "current": 1, "energy": {energy}, "timestamp": "{at.isoformat()}"}}')
-    wait_for(lambda: len(house.readings()) == 2, "the readings are stored")
-    house.manage("housekeep")
-    page.goto(f"{site}/history?since={yesterday.date() - dt.timedelta(days=6)}&until={yesterday.date()}")
-    cells = page.locator("#hours tbody tr").last.locator("td")
-    expect(cells).to_have_text(["unknown", *["1.00"] * 3, *["unknown"] * 20])
-
-
 @pytest.fixture
 def telephone(browser, browser_context_args):
     """A page that fingers touch."""
     context = browser.new_context(**browser_context_args, has_touch=True, is_mobile=True)
     yield context.new_page()
     context.close()
+
+
+def test_hours_that_only_the_register_counted_are_no_unknown_ones(telephone, move_in, broker, house, site):
+    move_in(telephone, "101")
+    yesterday = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=1)
+    for hour, energy in ((1, 100), (4, 103)):
+        at = yesterday + dt.timedelta(hours=hour)
+        broker.publish(TOPIC, f'{{"voltage": 100, "current": 1, "energy": {energy}, "timestamp": "{at.isoformat()}"}}')
+    wait_for(lambda: len(house.readings()) == 2, "the readings are stored")
+    house.manage("housekeep")
+    telephone.goto(f"{site}/history?since={yesterday.date() - dt.timedelta(days=6)}&until={yesterday.date()}")
+    cells = telephone.locator("#hours tbody tr").last.locator("td")
+    expect(cells).to_have_text(["unknown", *["1.00"] * 3, *["unknown"] * 20])
+    cells.nth(2).tap()
+    expect(telephone.locator("#hours-told")).to_have_text(re.compile("2:00: 1.00 kWh$"))
 
 
 def test_one_finger_on_a_curve_moves_the_page_and_two_look_closer(telephone, move_in, broker, site):
