@@ -136,8 +136,8 @@ class Tariff(models.Model):
         words = {"building": self.building.slug, "day": date_format(self.valid_from, "SHORT_DATE_FORMAT")}
         if self.replaced_at is None:
             return _("%(building)s from %(day)s") % words
-        until = date_format(self.replaced_at, "SHORT_DATETIME_FORMAT")
-        return _("%(building)s from %(day)s, until %(until)s UTC") % (words | {"until": until})
+        until = date_format(timezone.localtime(self.replaced_at), "SHORT_DATETIME_FORMAT")
+        return _("%(building)s from %(day)s, until %(until)s") % (words | {"until": until})
 
     def clean(self) -> None:
         super().clean()
