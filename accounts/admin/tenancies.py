@@ -53,7 +53,7 @@ class TenancyAdmin(GuidingAdmin):
     }
 
     instead: ClassVar[Any] = _(
-        "A tenancy in which somebody lived is not deleted: they could not read any more who looked at their readings. "
+        "A tenancy in which somebody lived is not deleted: they could no longer read who looked at their readings. "
         "Enter the moving-out date instead: they see nothing of what is measured from that day on."
     )
 

@@ -94,6 +94,7 @@ class ReadingAdmin(ReadOnlyAdmin):
         "amperes": gettext_lazy("Below zero is export."),
         "watts": gettext_lazy("Below zero is export."),
         "kilowatt_hours": gettext_lazy("The meter's own register."),
+        "received_at": gettext_lazy("Empty where the meter sends no time of its own: then both are the same moment."),
     }
     paginator = CappedPaginator
     show_full_result_count = False
