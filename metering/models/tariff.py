@@ -108,9 +108,12 @@ class Tariff(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(100)],
         help_text=gettext_lazy("Per cent that come on top of all prices here. Empty: nothing does."),
     )
-    created_at = InstantField(default=timezone.now, editable=False)
+    created_at = InstantField(gettext_lazy("created at"), default=timezone.now, editable=False)
     replaced_at = InstantField(
-        null=True, editable=False, help_text="When another version took its place, or it was withdrawn."
+        gettext_lazy("replaced or withdrawn at"),
+        null=True,
+        editable=False,
+        help_text="When another version took its place, or it was withdrawn.",
     )
     applied = models.BooleanField(
         default=False, editable=False, help_text="Whether all days it holds on are summed by its hours."
