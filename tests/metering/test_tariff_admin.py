@@ -79,6 +79,13 @@ def test_prices_in_german(as_manager, building):
     assert "0,320000" not in page
 
 
+def test_a_history_shows_prices_without_zeros_nobody_entered(as_manager, building):
+    tariff = TariffFactory(building=building, standing_charge="0.32")
+    page = as_manager.get(f"/admin/metering/tariff/{tariff.pk}/history/").content.decode()
+    assert "0.32<" in page
+    assert "0.320000" not in page
+
+
 def test_one_to_come_says_from_when_it_holds(as_manager, building):
     TariffFactory(building=building, valid_from=dt.date(2026, 12, 1))
     page = as_manager.get("/admin/metering/tariff/").content.decode()
