@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.admin.utils import display_for_field
 from django.db import models
+from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_lazy
 from simple_history.utils import get_m2m_reverse_field_name
 
@@ -69,6 +70,9 @@ def say_value(field: models.Field, value: Any) -> str:
     """A plain value, as the lists of Django admin show it."""
     if isinstance(field, models.BooleanField):
         return gettext("yes") if value else gettext("no")
+    if isinstance(field, models.DecimalField) and value is not None:
+        # 0.32 where six decimals are kept.
+        return number_format(value.normalize())
     return str(display_for_field(value, field, EMPTY))
 
 

@@ -7,11 +7,11 @@ from django.forms import ModelChoiceField, ModelMultipleChoiceField
 from django.http import Http404, HttpRequest
 
 from accounts.access import user_of
-from accounts.careful_admin import CarefulAdmin
+from accounts.deleting_admin import DeletingAdmin
 from accounts.models import Building
 
 
-class ScopedAdmin(CarefulAdmin):
+class ScopedAdmin(DeletingAdmin):
     """Shows, offers and accepts only what belongs to the buildings the user manages.
 
     `building_path` is the look-up that leads from the model to its building. The rows that may be

@@ -29,8 +29,11 @@ def count(value: int) -> str:
 
 def plain(value: Decimal) -> str:
     """Without zeros at the end, such as 0.3125 and 19."""
-    exact = value.normalize()
-    return number(exact, max(0, -int(exact.as_tuple().exponent)))
+    return number(value, _decimals(value))
+
+
+def _decimals(value: Decimal) -> int:
+    return max(0, -int(value.normalize().as_tuple().exponent))
 
 
 def figure(value: float | None) -> str:
@@ -58,7 +61,16 @@ def kilowatt_hours(energy: int | None, beside: int | None = None) -> str:
 
 def amount(value: Decimal, currency: str) -> str:
     """Money to the cent, such as €12.30 and 12.30 CHF."""
-    words = {"amount": number(value.quantize(CENT, ROUND_HALF_UP), 2, grouped=True), "currency": currency}
+    return _money(number(value.quantize(CENT, ROUND_HALF_UP), 2, grouped=True), currency)
+
+
+def price(value: Decimal, currency: str) -> str:
+    """Money with all its decimals, at least two, such as €0.30 and €0.3125."""
+    return _money(number(value, max(2, _decimals(value)), grouped=True), currency)
+
+
+def _money(amount: str, currency: str) -> str:
+    words = {"amount": amount, "currency": currency}
     if currency not in SYMBOLS:
         return _("%(amount)s %(currency)s") % words
     return pgettext("with a symbol", "%(currency)s%(amount)s") % (words | {"currency": SYMBOLS[currency]})

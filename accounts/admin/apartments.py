@@ -43,6 +43,12 @@ class ApartmentAdmin(GuidingAdmin):
         "number": _("Such as 101 or 2-left. It is a part of its meter's topic: letters A to Z, digits, dot, _ and -."),
     }
 
+    instead: ClassVar[Any] = _(
+        "An apartment with meters or tenancies is not deleted: what its households know of it would be lost. Enter the "
+        "moving-out date in its tenancy and “removed at” in its meter instead. Was it added by mistake? Then delete "
+        "first what is listed here: a meter that has measured nothing can be deleted."
+    )
+
     def next_steps(self, request: HttpRequest, obj: Apartment) -> Iterator[SafeString]:
         if not obj.tenancies.filter(Q(moved_out__isnull=True) | Q(moved_out__gt=obj.building.today())).exists():
             words = gettext("Add a tenancy for the household that lives there")

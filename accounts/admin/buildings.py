@@ -31,6 +31,12 @@ class BuildingAdmin(GuidingAdmin):
         "managers": _("They run this building here. Not in the list yet? Add their account with the plus sign.")
     }
 
+    instead: ClassVar[Any] = _(
+        "A building with apartments, meters or tariffs is not deleted: what its households know of it would be lost. "
+        "Is it not yours to run any more? Enter who moved out and which meters were removed, and it stays to be read. "
+        "Was it added by mistake? Then delete first what is listed here."
+    )
+
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Building]:
         buildings: models.QuerySet[Building] = super().get_queryset(request)
         return buildings.annotate(apartment_count=models.Count("apartments"))

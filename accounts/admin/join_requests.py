@@ -18,7 +18,7 @@ from accounts.models import Apartment, JoinRequest, User
 from accounts.scoped_admin import ReadOnlyAdmin
 
 UNPROVEN = _(
-    "%(request)s is not approved: the email address is not confirmed and may be a stranger's. Let them open the link "
+    "Not approved: %(request)s. The email address is not confirmed and may be a stranger's. Let them open the link "
     "in their mail. Or ask them whether the address is theirs, choose that you did, and approve then."
 )
 
@@ -65,7 +65,7 @@ class JoinRequestAdmin(ReadOnlyAdmin):
             confirm(row.user)
             self.log_change(request, row, gettext("Vouched for the email address."))
             self.message_user(
-                request, gettext("%(account)s: confirmed by you.") % {"account": row.user}, messages.SUCCESS
+                request, gettext("Confirmed by you: %(account)s.") % {"account": row.user}, messages.SUCCESS
             )
 
     @admin.action(description=_("Refuse"), permissions=["view"])
@@ -89,7 +89,9 @@ class JoinRequestAdmin(ReadOnlyAdmin):
             try:
                 decided.append(decide(row, user_of(request)))
             except ValidationError as error:
-                self.message_user(request, f"{row}: {' '.join(error.messages)}", messages.ERROR)
+                words = gettext("Not approved: %(request)s. %(problem)s")
+                problem = words % {"request": row, "problem": " ".join(error.messages)}
+                self.message_user(request, problem, messages.ERROR)
         if any(decided):
             self.message_user(request, self._done(decide, sum(decided)), messages.SUCCESS)
         if not all(decided):

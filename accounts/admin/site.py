@@ -12,12 +12,15 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from accounts.deleting_admin import delete_selected
 from accounts.views.entry import logout
 
 admin.site.site_header = "Riser"
 admin.site.site_title = "Riser"
 admin.site.index_title = _("Your buildings")
 admin.site.empty_value_display = "–"
+admin.site.disable_action("delete_selected")
+admin.site.add_action(delete_selected, "delete_selected")
 admin.site.unregister(Group)
 admin.site.unregister(EmailAddress)
 admin.site.unregister(Authenticator)

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
@@ -51,6 +52,11 @@ class TenancyAdmin(GuidingAdmin):
         ),
     }
 
+    instead: ClassVar[Any] = _(
+        "A tenancy in which somebody lived is not deleted: they could no longer read who looked at their readings. "
+        "Enter the moving-out date instead: they see nothing of what is measured from that day on."
+    )
+
     def next_steps(self, request: HttpRequest, obj: Tenancy) -> Iterator[SafeString]:
         open_ones = obj.invitations.filter(used_at__isnull=True, expires_at__gt=timezone.now())
         if not (obj.has_ended or obj.residents.exists() or open_ones.exists()):
@@ -68,8 +74,8 @@ class TenancyAdmin(GuidingAdmin):
         if not homes:
             return super().get_deleted_objects(objs, request)
         # Who looked at their readings would be deleted with it.
-        advice = gettext("%(tenancy)s: fill in when they moved out instead")
-        kept = [advice % {"tenancy": tenancy} for tenancy in objs if tenancy.pk in homes]
+        words = gettext("The household of {tenancy}")
+        kept = [format_html(words, tenancy=self.link(tenancy)) for tenancy in objs if tenancy.pk in homes]
         return [], {}, set(), kept
 
     @admin.display(description=_("residents"))

@@ -61,6 +61,7 @@ class UserAdmin(TracedAdmin, DjangoUserAdmin):
     form = UserForm
     add_form = UserCreationForm
     change_password_form = UserPasswordForm
+    instead = _("Make another account an administrator first.")
     list_display = ("email", "apartment", "is_active", "is_superuser", "two_factor", "last_login")
     list_filter = ("is_active",)
     search_fields = ("email",)

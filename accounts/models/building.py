@@ -22,7 +22,8 @@ NUMBER_TAKEN = _("This building has an apartment with this number already.")
 
 # These names become levels of MQTT topics and logins at the broker, hence the narrow alphabet.
 topic_level = RegexValidator(
-    r"\A[A-Za-z0-9._-]{1,32}\Z", _("Use at most 32 of: letters A to Z, digits, dot, underscore and hyphen.")
+    r"\A[A-Za-z0-9._-]{1,32}\Z",
+    _("Only letters A to Z, digits, dot, underscore and hyphen are possible here, at most 32 together."),
 )
 
 
@@ -51,7 +52,7 @@ class Building(models.Model):
         max_length=32,
         unique=True,
         validators=[topic_level],
-        help_text=_("The building's name in MQTT topics: electricity/SLUG/floor/APARTMENT."),
+        help_text=_("The BUILDING in the MQTT topics of its meters: electricity/BUILDING/floor/APARTMENT."),
     )
     name = models.CharField(_("name"), max_length=100)
     timezone = models.CharField(

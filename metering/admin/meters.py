@@ -123,6 +123,10 @@ class MeterAdmin(GuidingAdmin):
     building_path = "building"
     form = MeterForm
     help_texts: ClassVar[dict[str, Any]] = {"removed_at": gettext_lazy("Empty while it is installed.")}
+    instead: ClassVar[Any] = gettext_lazy(
+        "A meter that has measured is not deleted: its readings would be lost. Fill in “removed at” instead. It takes "
+        "no readings from then on, and stays to be read."
+    )
     list_display = ("place", "newest_reading", "publishes_to", "serial", "installed", "removed_at")
     list_filter = (("building", admin.RelatedOnlyFieldListFilter), InstalledFilter, "decoder")
     search_fields = ("serial", "topic", "apartment__number")
@@ -157,11 +161,12 @@ class MeterAdmin(GuidingAdmin):
         return _("from the beginning") if value == EPOCH else super().say(field, value)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        measured = [str(meter) for meter in objs if meter.has_measured]
+        measured = [meter for meter in objs if meter.has_measured]
         if not measured:
             return super().get_deleted_objects(objs, request)
         # Django would list its readings and loads, all of them, with what they say.
-        return [], {}, set(), [_("The readings of %(meter)s") % {"meter": name} for name in measured]
+        words = _("The readings of {meter}")
+        return [], {}, set(), [format_html(words, meter=self.link(meter)) for meter in measured]
 
     @admin.display(description=gettext_lazy("newest reading"))
     def newest_reading(self, meter: Any) -> Any:

@@ -1,6 +1,6 @@
 """Readings: millions of them, and every look is written down."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -16,8 +16,10 @@ from accounts.access import user_of
 from accounts.models import AccessRecord
 from accounts.scoped_admin import ReadOnlyAdmin
 from accounts.trace import record_access
-from metering.figures import figure
+from metering.figures import number
 from metering.models import Meter, Reading
+
+DECIMALS = 2
 
 
 class CappedPaginator(Paginator):
@@ -27,8 +29,17 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
+        return min(self._counted, self.MOST)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are more than it counts."""
+        return self._counted > self.MOST
+
+    @cached_property
+    def _counted(self) -> int:
         rows: Any = self.object_list
-        return int(rows.order_by()[: self.MOST].count())
+        return int(rows.order_by()[: self.MOST + 1].count())
 
 
 class MeterFilter(admin.SimpleListFilter):
@@ -76,6 +87,15 @@ class ReadingAdmin(ReadOnlyAdmin):
     list_filter = (SavedFilter, MeterFilter)
     list_select_related = ("meter__apartment__building", "meter__building")
     list_per_page = 50
+    fields = ("meter", "taken_at", "volts", "amperes", "watts", "factor", "kilowatt_hours", "received_at", "saved_at",
+              "saved_by", "note")  # fmt: skip
+    readonly_fields = ("volts", "amperes", "watts", "factor", "kilowatt_hours")
+    help_texts: ClassVar[dict[str, Any]] = {
+        "amperes": gettext_lazy("Below zero is export."),
+        "watts": gettext_lazy("Below zero is export."),
+        "kilowatt_hours": gettext_lazy("The meter's own register."),
+        "received_at": gettext_lazy("Empty where the meter sends no time of its own: then both are the same moment."),
+    }
     paginator = CappedPaginator
     show_full_result_count = False
     sortable_by = ()
@@ -121,16 +141,25 @@ class ReadingAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("voltage (V)"))
     def volts(self, reading: Reading) -> str:
-        return figure(reading.voltage)
+        return _cell(reading.voltage)
 
     @admin.display(description=gettext_lazy("current (A)"))
     def amperes(self, reading: Reading) -> str:
-        return figure(reading.current)
+        return _cell(reading.current)
 
     @admin.display(description=gettext_lazy("power (W)"))
     def watts(self, reading: Reading) -> str:
-        return figure(reading.power)
+        return _cell(reading.power)
+
+    @admin.display(description=gettext_lazy("power factor"))
+    def factor(self, reading: Reading) -> str:
+        return _cell(reading.power_factor)
 
     @admin.display(description=gettext_lazy("register (kWh)"))
     def kilowatt_hours(self, reading: Reading) -> str:
-        return figure(reading.energy_total)
+        return _cell(reading.energy_total)
+
+
+def _cell(value: float | None) -> str:
+    """With as many decimals as every other one of its column."""
+    return "–" if value is None else number(value, DECIMALS)

@@ -1,24 +1,29 @@
 """Tariffs: one whose first day has come is replaced by a new version, and stays to be read."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import models, transaction
 from django.forms import BaseInlineFormSet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from accounts.decimals_admin import DecimalsAdmin
+from accounts.guiding_admin import GuidingAdmin
 from accounts.models import Building
-from accounts.traced_admin import TracedAdmin
-from metering.figures import plain
+from metering.figures import plain, price
 from metering.models import Rate, Tariff, share_week
-from metering.tariffs import has_begun, to_be_applied, withdraw
+from metering.periods import DAY
+from metering.tariffs import Timeline, has_begun, to_be_applied, withdraw
 
 
 class RateFormSet(BaseInlineFormSet):
@@ -48,6 +53,7 @@ class RateInline(DecimalsAdmin, admin.TabularInline):
     fields = ("name", "price", "hours")
     extra = 1
     min_num = 1
+    add_words = gettext_lazy("Add another rate")
 
     def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -86,17 +92,47 @@ class CurrentFilter(admin.SimpleListFilter):
         return queryset.filter(replaced_at__isnull=self.value() != "replaced")
 
 
+def _consequence(tariff: Tariff) -> str:
+    """What withdrawing it means for the days that it holds on."""
+    timeline = Timeline(tariff.building)
+    before, end = timeline.on(tariff.valid_from - DAY), timeline.end_of(tariff)
+    style = _("j F Y")
+    words = {"begin": date_format(tariff.valid_from, style)}
+    if end:
+        words["end"] = date_format(end - DAY, style)
+    days = (_("from %(begin)s to %(end)s") if end else _("from %(begin)s on")) % words
+    if before is None:
+        return _("No tariff began before it: of its days, %(days)s, residents see no costs any more.") % {"days": days}
+    since = date_format(before.valid_from, style)
+    return _("On its days, %(days)s, the tariff before it holds instead, that from %(since)s.") % {
+        "days": days, "since": since
+    }  # fmt: skip
+
+
 @admin.register(Tariff)
-class TariffAdmin(TracedAdmin):
+class TariffAdmin(GuidingAdmin):
     """Prices of a building. A new price: add a tariff from that day on. A wrong price: change the tariff."""
 
     building_path = "building"
-    list_display = ("valid_from", "building", "prices", "standing_charge", "tax", "state")
+    list_display = ("valid_from", "building", "prices", "charge", "tax", "state")
     list_filter = (("building", admin.RelatedOnlyFieldListFilter), CurrentFilter)
     list_select_related = ("building",)
     inlines = (RateInline,)
     fields = ("building", "valid_from", "currency", "standing_charge", "tax_rate", "state")
     actions = None
+
+    def next_steps(self, request: HttpRequest, obj: Tariff) -> Iterator[SafeString]:
+        if obj.replaced_at or (obj.applied and has_begun(obj)):
+            return
+        page = reverse("admin:building_energy", args=[obj.building_id])
+        energy = format_html('<a href="{}">{}</a>', page, _("Energy"))
+        if has_begun(obj):
+            words = _(
+                "Once past days are summed by its hours, residents see costs at these prices, and you under {energy}"
+            )
+        else:
+            words = _("From {day} on residents see costs at these prices, and you under {energy}")
+        yield format_html(words, energy=energy, day=date_format(obj.valid_from, _("j F Y")))
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Tariff]:
         tariffs: models.QuerySet[Tariff] = super().get_queryset(request)
@@ -166,17 +202,41 @@ class TariffAdmin(TracedAdmin):
             row.save()
         rates.new_objects, rates.changed_objects, rates.deleted_objects = [], [], []
 
+    def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        tariff = context["object"]
+        if has_begun(tariff):
+            context |= {"title": _("Withdraw this tariff"), "consequence": _consequence(tariff)}
+        return super().render_delete_form(request, context)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        begun = [tariff for tariff in queryset if has_begun(tariff)]
+        for tariff in begun:
+            self.log_change(request, tariff, _("Withdrawn."))
+        others: Any = [tariff for tariff in queryset if tariff not in begun]
+        return super().log_deletions(request, others) if others else None
+
     def delete_model(self, request: HttpRequest, obj: Tariff) -> None:
         if has_begun(obj):
             withdraw(obj)
-            words = _("This tariff has begun already: it holds no longer, and stays to be read.")
-            messages.info(request, words)
         else:
             super().delete_model(request, obj)
 
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> HttpResponse:
+        if not Tariff.objects.filter(pk=obj_id).exists():
+            return super().response_delete(request, obj_display, obj_id)
+        tariffs = reverse("admin:metering_tariff_changelist")
+        where = format_html('<a href="{}?version=replaced">{}</a>', tariffs, _("Replaced or withdrawn"))
+        words = _("The tariff “{tariff}” holds no longer. It stays to be read under {where}.")
+        self.message_user(request, format_html(words, tariff=obj_display, where=where), messages.SUCCESS)
+        return HttpResponseRedirect(tariffs)
+
     @admin.display(description=gettext_lazy("prices for a kWh"))
     def prices(self, tariff: Tariff) -> str:
-        return ", ".join(f"{rate.name} {plain(rate.price)}" for rate in tariff.rates.all())
+        return ", ".join(f"{rate.name} {price(rate.price, tariff.currency)}" for rate in tariff.rates.all())
+
+    @admin.display(description=gettext_lazy("standing charge"), ordering="standing_charge")
+    def charge(self, tariff: Tariff) -> str:
+        return price(tariff.standing_charge, tariff.currency)
 
     @admin.display(description=gettext_lazy("tax"))
     def tax(self, tariff: Tariff) -> str:
@@ -189,4 +249,6 @@ class TariffAdmin(TracedAdmin):
             return _("replaced or withdrawn on %(day)s") % {"day": day}
         if tariff._state.adding:
             return _("new")
+        if not has_begun(tariff):
+            return _("holds from %(day)s") % {"day": date_format(tariff.valid_from, _("j F Y"))}
         return _("holds") if tariff.applied else _("holds; days that are past are being summed by its hours")

@@ -174,7 +174,8 @@ class Meter(models.Model):
             # The constraint is not asked where a form does not show the apartment.
             native = Meter.objects.filter(apartment=self.apartment_id, topic="", removed_at__isnull=True)
             if native.exclude(pk=self.pk).exists():
-                raise ValidationError(NATIVE_TAKEN)
+                # On a field the constraint is not asked once more.
+                raise ValidationError({"topic": NATIVE_TAKEN})
 
     def _refuse_shared_topic(self) -> None:
         if self.topic == settings.MQTT_TOPIC:

@@ -6,7 +6,8 @@ from typing import Self
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
-from django.utils.translation import gettext
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from accounts.access import Residence, Span
@@ -113,8 +114,7 @@ class Reading(models.Model):
         ]
 
     def __str__(self) -> str:
-        words = {"meter": self.meter_id, "moment": f"{self.taken_at:%Y-%m-%d %H:%M:%S}", "power": f"{self.power:.0f}"}
-        return gettext("%(meter)s at %(moment)s UTC: %(power)s W") % words
+        return f"{self.meter}, {date_format(timezone.localtime(self.taken_at), 'DATETIME_FORMAT')}"
 
     def save_for(self, user: User, note: str, now: dt.datetime) -> None:
         """Keep this reading for a resident. Saving it again with a note replaces the note and whose it is."""

@@ -108,9 +108,12 @@ class Tariff(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(100)],
         help_text=gettext_lazy("Per cent that come on top of all prices here. Empty: nothing does."),
     )
-    created_at = InstantField(default=timezone.now, editable=False)
+    created_at = InstantField(gettext_lazy("created at"), default=timezone.now, editable=False)
     replaced_at = InstantField(
-        null=True, editable=False, help_text="When another version took its place, or it was withdrawn."
+        gettext_lazy("replaced or withdrawn at"),
+        null=True,
+        editable=False,
+        help_text="When another version took its place, or it was withdrawn.",
     )
     applied = models.BooleanField(
         default=False, editable=False, help_text="Whether all days it holds on are summed by its hours."
@@ -136,8 +139,8 @@ class Tariff(models.Model):
         words = {"building": self.building.slug, "day": date_format(self.valid_from, "SHORT_DATE_FORMAT")}
         if self.replaced_at is None:
             return _("%(building)s from %(day)s") % words
-        until = date_format(self.replaced_at, "SHORT_DATETIME_FORMAT")
-        return _("%(building)s from %(day)s, until %(until)s UTC") % (words | {"until": until})
+        until = date_format(timezone.localtime(self.replaced_at), "SHORT_DATETIME_FORMAT")
+        return _("%(building)s from %(day)s, until %(until)s") % (words | {"until": until})
 
     def clean(self) -> None:
         super().clean()

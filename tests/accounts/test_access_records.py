@@ -218,10 +218,14 @@ class TestWhatIsNot:
 def test_a_meter_with_readings_is_not_deleted_nor_are_they_listed(as_manager, tenancy, reading):
     form = {"post": "yes"}
     page = as_manager.post(f"/admin/metering/meter/{reading.meter_id}/delete/", form).content.decode()
-    assert "The readings of house/101" in page
+    link = f'<a href="/admin/metering/meter/{reading.meter_id}/change/">house/101</a>'
+    assert f"The readings of {link}" in page
+    assert "Fill in “removed at” instead." in page
+    assert "Back to house/101" in page
     form = {"action": "delete_selected", "_selected_action": reading.meter_id, "post": "yes"}
     page = as_manager.post("/admin/metering/meter/", form).content.decode()
-    assert "The readings of house/101" in page
+    assert f"The readings of {link}" in page
+    assert "Fill in “removed at” instead." in page
     assert Meter.objects.count() == 1
     Reading.objects.all().delete()
     assert as_manager.post(f"/admin/metering/meter/{reading.meter_id}/delete/", {"post": "yes"}).status_code == 302

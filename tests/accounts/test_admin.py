@@ -264,3 +264,56 @@ def test_filters_have_titles_that_need_no_grammar(as_manager, tenancy):
 def test_a_field_of_a_time_says_by_which_zone_it_is(as_manager, tenancy):
     page = as_manager.get("/admin/accounts/invitation/add/").content.decode()
     assert "It is shown when you save. By the time of Europe/Berlin." in page
+
+
+@pytest.fixture
+def as_superuser():
+    client = Client()
+    client.force_login(User.objects.create_superuser("root@example.org", "x"))
+    return client
+
+
+def test_what_cannot_be_deleted_says_what_to_do_instead_and_leads_back(as_superuser, tenancy, resident):
+    apartment, building = tenancy.apartment, tenancy.apartment.building
+    for row, words in {
+        tenancy: "Enter the moving-out date instead",
+        apartment: "Enter the moving-out date in its tenancy",
+        building: "Was it added by mistake? Then delete first what is listed here.",
+    }.items():
+        path = f"/admin/accounts/{row._meta.model_name}/"
+        page = as_superuser.post(f"{path}{row.pk}/delete/", {"post": "yes"}).content.decode()
+        assert "<h1>This cannot be deleted</h1>" in page
+        assert words in page
+        assert f'href="{path}{row.pk}/change/">Back to {row}</a>' in page
+        chosen = {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"}
+        page = as_superuser.post(path, chosen).content.decode()
+        assert words in page
+        assert f'href="{path}">Back to the list</a>' in page
+
+
+def test_deleting_several_is_asked_in_german_that_is_some(as_manager, apartment):
+    empty = TenancyFactory(apartment=apartment)
+    chosen = {"action": "delete_selected", "_selected_action": empty.pk}
+    answer = as_manager.post("/admin/accounts/tenancy/", chosen, headers={"accept-language": "de"})
+    assert "ausgewählten Mietverhältnisse löschen" in answer.content.decode()
+
+
+def test_deleting_an_account_names_no_tables(as_superuser, tenancy, resident):
+    page = as_superuser.get(f"/admin/accounts/user/{resident.pk}/delete/").content.decode()
+    assert "resident@example.org" in page
+    assert "relationship" not in page
+    assert "object (" not in page
+
+
+def test_the_header_leads_to_the_account_and_home_only_where_one_is(as_manager, manager, tenancy):
+    page = as_manager.get("/admin/").content.decode()
+    assert '<a href="/account">Your account</a>' in page
+    assert ">Your apartment</a>" not in page
+    tenancy.residents.add(manager)
+    assert '<a href="/">Your apartment</a>' in as_manager.get("/admin/").content.decode()
+
+
+def test_a_name_that_topics_cannot_have_is_refused_in_a_sentence(as_superuser):
+    form = {"slug": "Garden Street", "name": "Garden", "timezone": "Europe/Berlin", "currency": "EUR"}
+    page = as_superuser.post("/admin/accounts/building/add/", form).content.decode()
+    assert "Only letters A to Z, digits, dot, underscore and hyphen are possible here, at most 32 together." in page

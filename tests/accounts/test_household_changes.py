@@ -146,7 +146,7 @@ def test_a_tenancy_that_somebody_lived_in_is_not_deleted(as_manager, tenancy, re
     """With it would go who looked at it."""
     path = f"/admin/accounts/tenancy/{tenancy.pk}/delete/"
     tenancy.residents.clear()
-    assert "fill in when they moved out instead" in as_manager.get(path).content.decode()
+    assert "Enter the moving-out date instead" in as_manager.get(path).content.decode()
     as_manager.post(path, {"post": "yes"})
     chosen = {"action": "delete_selected", "_selected_action": [tenancy.pk], "post": "yes"}
     as_manager.post("/admin/accounts/tenancy/", chosen)

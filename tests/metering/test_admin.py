@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from metering.admin.readings import CappedPaginator
 from metering.loads import derive_new
 from metering.models import Meter, Reading, RejectedMessage
 from metering.models.instant import EPOCH
@@ -58,7 +59,30 @@ def test_the_readings_list_never_counts_or_sorts_the_whole_table(as_manager, met
     asked = [query["sql"] for query in queries if 'FROM "metering_reading"' in query["sql"]]
     counting = [sql for sql in asked if "COUNT(" in sql]
     assert asked
-    assert all("LIMIT 10000" in sql for sql in counting)
+    assert all("LIMIT 10001" in sql for sql in counting)
+
+
+def test_a_list_that_is_not_counted_to_its_end_says_so(as_manager, meter, monkeypatch):
+    times = [NOON + number * FIVE_MINUTES for number in range(1235)]
+    Reading.objects.bulk_create(Reading(meter=meter, taken_at=at, voltage=1, current=1, power=1) for at in times)
+    assert "1,235 readings" in page_of(as_manager, "reading/")
+    monkeypatch.setattr(CappedPaginator, "MOST", 1234)
+    assert "more than 1,234 readings" in page_of(as_manager, "reading/")
+    german = as_manager.get("/admin/metering/reading/", headers={"accept-language": "de"}).content.decode()
+    assert "mehr als 1.234 Messwerte" in german
+
+
+def test_a_reading_is_called_by_its_meter_and_the_local_time(as_manager, meter):
+    reading = ReadingFactory(meter=meter, taken_at=NOON, power=224.16208199999997, current=0.2)
+    page = page_of(as_manager, f"reading/{reading.pk}/change/")
+    assert page.count("house/101, 23 Nov 2026, 13:00:00") >= 2
+    assert "224.16<" in page
+    assert "224.162" not in page
+
+
+def test_figures_of_a_column_have_as_many_decimals(as_manager, meter):
+    ReadingFactory(meter=meter, current=0.2)
+    assert ">0.20<" in page_of(as_manager, "reading/")
 
 
 def test_the_list_of_meters_says_when_each_was_heard(as_manager, meter):
@@ -156,6 +180,13 @@ def test_a_meter_that_was_replaced_is_not_put_back_beside_its_successor(as_manag
     answer = as_manager.post(f"/admin/metering/meter/{old.pk}/change/", form)
     assert answer.status_code == 200
     assert "This apartment has a meter on its own topic already." in answer.content.decode()
+
+
+def test_a_second_meter_on_one_topic_is_refused_once(as_manager, meter):
+    form = {"building": meter.building_id, "apartment": meter.apartment_id, "decoder": "native", "topic": "",
+            "serial": "", "installed_at_0": "2026-01-01", "installed_at_1": "12:00"}  # fmt: skip
+    page = as_manager.post("/admin/metering/meter/add/", form).content.decode()
+    assert page.count("This apartment has a meter on its own topic already.") == 1
 
 
 def meter_form(client, meter):

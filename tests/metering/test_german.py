@@ -159,14 +159,14 @@ def test_the_reason_for_no_comparison(tenancy, time_machine):
 
 
 @pytest.mark.parametrize(
-    ("language", "figure", "energy", "watts", "money", "francs"),
+    ("language", "figure", "energy", "watts", "money", "francs", "prices"),
     [
-        ("en", "1507.15", "1,204 kWh, €1,234.50", "1.2 kW", "€12.30", "12.30 CHF"),
+        ("en", "1507.15", "1,204 kWh, €1,234.50", "1.2 kW", "€12.30", "12.30 CHF", ["€0.30", "0.284 CHF"]),
         ("de", "1507,15", "1.204 kWh, 1.234,50\N{NO-BREAK SPACE}€", "1,2 kW", "12,30\N{NO-BREAK SPACE}€",
-         "12,30\N{NO-BREAK SPACE}CHF"),
+         "12,30\N{NO-BREAK SPACE}CHF", ["0,30\N{NO-BREAK SPACE}€", "0,284\N{NO-BREAK SPACE}CHF"]),
     ],
 )  # fmt: skip
-def test_figures(language, figure, energy, watts, money, francs):
+def test_figures(language, figure, energy, watts, money, francs, prices):
     worth = Projection(1_204_000_000, [Cost("EUR", energy=Decimal("1234.5"))], days=1, remaining=1)
     with translation.override(language):
         assert figures.figure(1507.15) == figure
@@ -174,6 +174,7 @@ def test_figures(language, figure, energy, watts, money, francs):
         assert figures.whole_watts(1204) == watts
         assert figures.amount(Decimal("12.3"), "EUR") == money
         assert figures.amount(Decimal("12.3"), "CHF") == francs
+        assert [figures.price(Decimal("0.300000"), "EUR"), figures.price(Decimal("0.284"), "CHF")] == prices
 
 
 @pytest.mark.parametrize(

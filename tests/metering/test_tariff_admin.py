@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.contrib.admin.models import LogEntry
 
 from metering.loads import derive_new
 from metering.models import Rate, Reading, Tariff
@@ -65,7 +66,31 @@ def test_day_and_night(as_manager, building):
     tariff = Tariff.objects.get()
     assert (tariff.standing_charge, tariff.tax_rate, tariff.applied) == (Decimal("0.25"), 19, False)
     assert list(tariff.rates.values_list("name", "price")) == [("Day", Decimal("0.35")), ("Night", Decimal("0.2055"))]
-    assert "Day 0.35, Night 0.2055" in as_manager.get("/admin/metering/tariff/").content.decode()
+    page = as_manager.get("/admin/metering/tariff/").content.decode()
+    assert "Day €0.35, Night €0.2055" in page
+    assert ">€0.25<" in page
+
+
+def test_prices_in_german(as_manager, building):
+    TariffFactory(building=building, standing_charge="0.320000", rates={"Tag": ("0.3", "")}, currency="CHF")
+    page = as_manager.get("/admin/metering/tariff/", headers={"accept-language": "de"}).content.decode()
+    assert "Tag 0,30\xa0CHF" in page or "Tag 0,30 CHF" in page
+    assert "0,32" in page
+    assert "0,320000" not in page
+
+
+def test_a_history_shows_prices_without_zeros_nobody_entered(as_manager, building):
+    tariff = TariffFactory(building=building, standing_charge="0.32")
+    page = as_manager.get(f"/admin/metering/tariff/{tariff.pk}/history/").content.decode()
+    assert "0.32<" in page
+    assert "0.320000" not in page
+
+
+def test_one_to_come_says_from_when_it_holds(as_manager, building):
+    TariffFactory(building=building, valid_from=dt.date(2026, 12, 1))
+    page = as_manager.get("/admin/metering/tariff/").content.decode()
+    assert "holds from 1 December 2026" in page
+    assert "are being summed" not in page
 
 
 def test_prices_are_shown_as_they_were_entered(as_manager, building):
@@ -102,6 +127,18 @@ def test_what_cannot_be_a_tariff(as_manager, building, rates, problem):
     assert problem in answer.content.decode().replace("&quot;", '"')
     assert not Tariff.objects.exists()
     assert not Rate.objects.exists()
+
+
+def test_saving_one_says_what_residents_see_and_where_the_manager_looks(as_manager, building):
+    answer = as_manager.post(ADD, form(building, [rate("Day", "0.35")]), follow=True)
+    energy = f'<a href="/admin/accounts/building/{building.pk}/energy/">Energy</a>'
+    assert "residents see costs at these prices, and you under " + energy in answer.content.decode()
+    answer = as_manager.post(ADD, form(building, [rate("Day", "0.35")], valid_from="2026-12-01"), follow=True)
+    assert "Next: From 1 December 2026 on residents see costs at these prices" in answer.content.decode()
+
+
+def test_a_rate_is_added_in_plain_words(as_manager, building):
+    assert "Add another rate" in as_manager.get(ADD).content.decode()
 
 
 def test_two_from_one_day(as_manager, building):
@@ -197,7 +234,12 @@ class TestAChange:
 class TestTakingAway:
     def test_one_that_priced_something_is_withdrawn(self, as_manager, priced):
         answer = as_manager.post(f"/admin/metering/tariff/{priced.pk}/delete/", {"post": "yes"}, follow=True)
-        assert "it holds no longer, and stays to be read" in answer.content.decode()
+        (said,) = answer.context["messages"]
+        assert str(said) == (
+            "The tariff “house from 2026-11-01” holds no longer. It stays to be read under "
+            '<a href="/admin/metering/tariff/?version=replaced">Replaced or withdrawn</a>.'
+        )
+        assert LogEntry.objects.get().get_change_message() == "Withdrawn."
         priced.refresh_from_db()
         assert priced.replaced_at == NOW
         assert priced.rates.count() == 1
@@ -207,6 +249,22 @@ class TestTakingAway:
         as_manager.post(f"/admin/metering/tariff/{priced.pk}/delete/", {"post": "yes"})
         priced.refresh_from_db()
         assert priced.replaced_at == NOW
+
+    def test_the_question_says_what_becomes_of_its_days(self, as_manager, building, priced):
+        def asked(tariff):
+            return as_manager.get(f"/admin/metering/tariff/{tariff.pk}/delete/").content.decode()
+
+        page = asked(priced)
+        assert "it is not deleted but withdrawn" in page
+        assert "of its days, from 1 November 2026 on, residents see no costs any more." in page
+        later = TariffFactory(building=building, valid_from=dt.date(2026, 11, 20))
+        assert "of its days, from 1 November 2026 to 19 November 2026, residents see no costs" in asked(priced)
+        assert (
+            "On its days, from 20 November 2026 on, the tariff before it holds instead, that from 1 November 2026."
+            in asked(later)
+        )
+        to_come = TariffFactory(building=building, valid_from=dt.date(2027, 1, 1))
+        assert "not deleted but withdrawn" not in asked(to_come)
 
     def test_one_to_come_is_deleted(self, as_manager, building):
         tariff = TariffFactory(building=building, valid_from=dt.date(2027, 1, 1))
