@@ -7,6 +7,8 @@ from playwright.sync_api import Page
 
 ONLY = {"resultTypes": ["violations"]}
 COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]} | ONLY
+TOLD = ("Applying inline style violates", "refused: style-src", "Failed to load resource")
+"""What the console says of it: it tries styles that the policy refuses, and loads style sheets and what they name."""
 # Swagger's own: a button in a button, and no heading of the first level.
 SWAGGER = {"nested-interactive", "heading-order", "page-has-heading-one"}
 

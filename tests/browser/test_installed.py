@@ -34,7 +34,7 @@ def site(house):
 @pytest.fixture(autouse=True)
 def away_is_no_error(no_errors):
     yield
-    no_errors[:] = [error for error in no_errors if "Failed to load resource" not in error]
+    no_errors.drop("Failed to load resource")
 
 
 def kept_by_worker(page):
