@@ -15,7 +15,8 @@ pytestmark = pytest.mark.sqlite
 TOPIC = "electricity/house/floor/101"
 OTHER_TOPIC = "electricity/house/floor/201"
 KEPT = "JSON.parse(localStorage.getItem('riser.last'))"
-IN_CHARGE = "navigator.serviceWorker.controller !== null"
+# Functions: the policy refuses what a page evaluates anew each time.
+IN_CHARGE = "() => navigator.serviceWorker.controller !== null"
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_nothing_is_left_where_the_session_ends_otherwise_or_the_day_is_over(pag
     assert page.evaluate("localStorage.length") == 0
     page.evaluate("localStorage.setItem('riser.last', '{}')")
     page.goto(f"{site}/login")
-    page.wait_for_function("localStorage.length === 0")
+    page.wait_for_function("() => localStorage.length === 0")
 
 
 def test_what_comes_late_is_not_the_last_known(page, move_in, broker):
