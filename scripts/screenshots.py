@@ -129,6 +129,7 @@ def _visit(browser: Browser, site: str, who: str, look: Look) -> Iterator[Page]:
     context = browser.new_context(viewport=size, color_scheme=look.scheme, locale=look.language)  # type: ignore[arg-type]
     page = context.new_page()
     page.on("console", lambda said: _complain(page, said))
+    page.on("pageerror", lambda error: print(f"{page.url}: {error.stack or error.message}"))
     if who:
         _log_in(page, site, who)
     yield page
@@ -137,7 +138,8 @@ def _visit(browser: Browser, site: str, who: str, look: Look) -> Iterator[Page]:
 
 def _complain(page: Page, said: ConsoleMessage) -> None:
     # That a page is itself a problem is known.
-    if said.type == "error" and said.location["url"] != page.url:
+    is_known = said.location["url"] == page.url and said.text.startswith("Failed to load resource")
+    if said.type == "error" and not is_known:
         print(f"{page.url}: {said.text}")
 
 
