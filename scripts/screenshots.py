@@ -55,6 +55,15 @@ WHO = {"": PUBLIC, "resident101@example.org": RESIDENT, "manager@example.org": M
 PASSWORD = "riser-demo"
 LANGUAGES = ("de", "en")
 TALLEST = 2400
+# What scripts fetch stands there: each chart has its canvas, or is hidden where there is nothing to draw.
+# A function: the policy refuses what a page evaluates anew each time.
+DRAWN = """() =>
+  document.fonts.status === "loaded"
+  && [...document.images].every((image) => image.complete)
+  && [...document.querySelectorAll(".curve")].every((chart) => chart.hidden || chart.querySelector("canvas"))
+  && [...document.querySelectorAll("#hours")].every((hours) => hours.querySelector("td"))
+  && [...document.querySelectorAll("#swagger-ui")].every((page) => page.querySelector(".opblock"))
+"""
 
 
 class Look(NamedTuple):
@@ -145,8 +154,7 @@ def _complain(page: Page, said: ConsoleMessage) -> None:
 
 def _picture(page: Page, name: str, look: Look) -> None:
     page.wait_for_load_state("load")
-    # What the scripts fetch, drawn.
-    page.wait_for_timeout(1500)
+    page.wait_for_function(DRAWN)
     height, wide = page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]")
     if wide > look.width:
         print(f"{name} in {look.language} at {look.width}: {wide - look.width} pixels too wide")
@@ -157,7 +165,7 @@ def _picture(page: Page, name: str, look: Look) -> None:
 
 def _lose_the_connection(page: Page, site: str, database: Path) -> None:
     _log_in(page, site, "resident101@example.org")
-    page.wait_for_function("navigator.serviceWorker.controller !== null && localStorage.getItem('riser.last')")
+    page.wait_for_function("() => navigator.serviceWorker.controller !== null && localStorage.getItem('riser.last')")
     page.context.set_offline(True)
     page.goto(f"{site}/history")
 
