@@ -9,7 +9,7 @@
   const peak = document.getElementById("peak");
   const offline = document.getElementById("offline");
   const save = document.querySelector("#save button");
-  const { zone, stream, url } = now.dataset;
+  const { zone, stream, after, url } = now.dataset;
   let shown = JSON.parse(document.getElementById("power-data").textContent);
   let shownAt = performance.now();
   let spokenAt = -QUIET_MS;
@@ -106,6 +106,7 @@
   if (!stream) return;
   Riser.follow({
     stream,
+    after,
     url,
     on: {
       reading(data) {

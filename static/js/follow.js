@@ -1,11 +1,12 @@
 // The line to the server: news come over a stream; where none gets through, they are asked for.
-Riser.follow = ({ stream, url, on }) => {
+Riser.follow = ({ stream, after, url, on }) => {
   // The server says something every 15 seconds.
   const SILENT_MS = 35_000;
   const TICK_MS = 2000;
   const AGAIN_MS = 30_000;
   let source = null;
-  let last = "";
+  // What comes before the stream is open is told as well.
+  let last = after;
   let heardAt = 0;
   let openedAt = 0;
 

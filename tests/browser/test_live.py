@@ -49,6 +49,23 @@ def test_readings_come_over_the_stream_and_may_be_saved_and_let_go_again(page, m
     no_errors.drop("404")
 
 
+def test_what_is_measured_before_the_stream_is_open_is_in_the_curve(page, move_in, broker, house, site):
+    move_in(page, "101")
+    measure(broker, 1)
+    expect(power(page)).to_have_text("90.0")
+    held = []
+    page.route(re.compile(r"/live"), lambda route: held.append(route))
+    page.goto(site)
+    expect(page.locator("#recent canvas")).to_be_visible()
+    for current in (2, 3):
+        measure(broker, current)
+    wait_for(lambda: len(house.readings()) == 3, "the readings are stored")
+    held[0].continue_()
+    expect(power(page)).to_have_text("270.0")
+    page.get_by_text("As a table").first.click()
+    expect(page.locator("#recent-table tbody tr")).to_have_count(3)
+
+
 def test_where_streams_are_blocked_it_asks(page, move_in, broker):
     page.route(re.compile(r"/live"), lambda route: route.abort())
     move_in(page, "101")
