@@ -119,9 +119,13 @@ def look_closer_by_keyboard(page):
     expect(shown).to_be_empty()
     expect(page.get_by_role("button", name="Zoom in")).to_be_focused()
     page.get_by_text("As a table").last.press("Enter")
-    expect(page.locator("#curve-table tbody tr")).not_to_have_count(0)
-    figures = page.locator("#curve-table tbody td").all_text_contents()
-    assert {len(figure.partition(".")[2]) for figure in figures} == {1}, figures
+    # Once the whole has been fetched.
+    page.wait_for_function(
+        """() => {
+            const figures = [...document.querySelectorAll("#curve-table tbody td")].map((cell) => cell.textContent);
+            return figures.length && figures.every((text) => /^\\d+\\.\\d$/.test(text));
+        }"""
+    )
 
 
 def bring_curve(page):
