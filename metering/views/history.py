@@ -109,9 +109,10 @@ def history(request: HttpRequest) -> HttpResponse:
     own = own_time(residence, first, last)
     readings = Reading.objects.of(residence.during(*own))
     readings = readings.saved() if saved_only else readings
-    power = statistics(readings) if saved_only else statistics_of(residence, own)
     kept = {name: request.GET[name] for name in KEPT if name in request.GET}
     beside = None if saved_only else _beside(residence, first, last)
+    charts = {} if saved_only else _charts(residence, own, choice, beside, kept)
+    power = statistics(readings) if saved_only else statistics_of(residence, own, charts["sum"])
     context = {
         "residence": residence,
         "switch": switch_of(residence, _parameters(request, CHOICE, METER, "page")),
@@ -129,10 +130,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "has_curve": not saved_only and power["number"] > 0,
         "dates": urlencode({name: date.isoformat() for name, date in (("since", first), ("until", last)) if date}),
     }
-    context |= _table(request, readings, choice)
-    if not saved_only:
-        context |= _charts(residence, own, choice, beside, kept)
-    return render(request, "metering/history.html", context)
+    return render(request, "metering/history.html", context | charts | _table(request, readings, choice))
 
 
 def _table(request: HttpRequest, readings: QuerySet[Reading], choice: dict[str, Any]) -> dict[str, Any]:

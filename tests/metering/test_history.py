@@ -37,7 +37,9 @@ def shown(response):
 def test_it_begins_with_today_newest_first(as_resident, readings):
     response = as_resident.get("/history")
     assert shown(response) == [100, 300, 200]
-    assert response.context["statistics"] == {"average": 200, "maximum": 300, "number": 3}
+    # An hour apart: nobody knows what power there was between them.
+    expected = {"average": None, "maximum": 300, "at": BERLIN_NOON - HOUR, "number": 3}
+    assert response.context["statistics"] == expected
 
 
 def test_times_are_those_of_the_building(as_resident, readings):
@@ -158,7 +160,7 @@ def test_figures_of_a_day_stay_when_its_readings_are_gone(as_resident, meter):
     sum(derive_new())
     Reading.objects.all().delete()
     found = as_resident.get("/history?since=2026-11-09&until=2026-11-09").context["statistics"]
-    assert found == {"average": 300, "maximum": 600, "number": 3}
+    assert found == {"average": 150, "maximum": 600, "at": None, "number": 3}
     curve = as_resident.get("/api/curve?since=2026-11-09&until=2026-11-09").json()
     assert (curve["step"], curve["low"], curve["mean"], curve["peak"]) == (900, [100, 600], [150, 600], [200, 600])
 
