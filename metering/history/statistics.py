@@ -77,17 +77,17 @@ def _of_quarters(residence: Residence, quarters: QuerySet[Load]) -> Part:
     found = quarters.aggregate(number=Sum("samples"), power=Max("power_max"))
     if not found["number"]:
         return Part(0, None)
-    first = quarters.filter(power_max=found["power"]).order_by("quarter").first()
-    return Part(**found, reading=_highest(residence, first) if first else None)
+    first = quarters.filter(power_max=found["power"]).order_by("quarter").values_list("meter", "quarter").first()
+    return Part(**found, reading=_highest(residence, *first, found["power"]) if first else None)
 
 
-def _highest(residence: Residence, quarter: Load) -> Reading | None:
-    """The reading of its highest power, of which a quarter hour keeps the whole watts. None where it is gone."""
-    begin = quarter_start(quarter.quarter)
-    readings = Reading.objects.of(residence.during(begin, begin + QUARTER)).filter(meter=quarter.meter_id)
+def _highest(residence: Residence, meter: int, quarter: int, power: int) -> Reading | None:
+    """The reading of a quarter hour's highest power, of which that keeps the whole watts. None where it is gone."""
+    begin = quarter_start(quarter)
+    readings = Reading.objects.of(residence.during(begin, begin + QUARTER)).filter(meter=meter)
     highest = readings.order_by("-power", "taken_at").first()
     # One that was saved stays longer than the others.
-    return highest if highest and abs(highest.power - (quarter.power_max or 0)) <= 0.5 else None
+    return highest if highest and abs(highest.power - power) <= 0.5 else None
 
 
 def _of_days(residence: Residence, period: Period) -> Part:
