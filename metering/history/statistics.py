@@ -1,8 +1,8 @@
 """Mean and highest power over a time, and how many readings say so."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypedDict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypedDict
 
 from django.db.models import Count, Max, Sum
 from django.db.models.query import QuerySet
@@ -29,11 +29,11 @@ class Statistics(TypedDict):
 
 
 class Part(NamedTuple):
-    """What some of a meter's time says: how many readings, the highest W, and the reading that says so."""
+    """What some of a meter's time says: how many readings, the highest W, and how the reading is found that says so."""
 
     number: int
-    power: float | None
-    reading: Reading | None = None
+    power: float
+    find: Callable[[], Reading | None]
 
 
 def statistics(readings: QuerySet[Reading]) -> Statistics:
@@ -69,21 +69,23 @@ def _of_meter(residence: Residence, meter: Meter, period: Period) -> Iterator[Pa
 
 def _of_readings(readings: QuerySet[Reading]) -> Part:
     found = readings.aggregate(number=Count("pk"), power=Max("power"))
-    highest = readings.filter(power=found["power"]).order_by("taken_at").first() if found["number"] else None
-    return Part(**found, reading=highest)
+    return _part(found, lambda: readings.filter(power=found["power"]).order_by("taken_at").first())
 
 
 def _of_quarters(residence: Residence, quarters: QuerySet[Load]) -> Part:
     found = quarters.aggregate(number=Sum("samples"), power=Max("power_max"))
-    if not found["number"]:
-        return Part(0, None)
-    first = quarters.filter(power_max=found["power"]).order_by("quarter").values_list("meter", "quarter").first()
-    return Part(**found, reading=_highest(residence, *first, found["power"]) if first else None)
+    return _part(found, lambda: _highest(residence, quarters, found["power"]))
 
 
-def _highest(residence: Residence, meter: int, quarter: int, power: int) -> Reading | None:
-    """The reading of a quarter hour's highest power, of which that keeps the whole watts. None where it is gone."""
-    begin = quarter_start(quarter)
+def _highest(residence: Residence, quarters: QuerySet[Load], power: int) -> Reading | None:
+    """The reading of the first quarter hour with that power, of which it keeps the whole watts. None where it is gone.
+
+    As the dashboard has it.
+    """
+    first = quarters.filter(power_max=power).order_by("quarter").values_list("meter", "quarter").first()
+    if first is None:
+        return None
+    meter, begin = first[0], quarter_start(first[1])
     readings = Reading.objects.of(residence.during(begin, begin + QUARTER)).filter(meter=meter)
     highest = readings.order_by("-power", "taken_at").first()
     # One that was saved stays longer than the others.
@@ -91,16 +93,18 @@ def _highest(residence: Residence, meter: int, quarter: int, power: int) -> Read
 
 
 def _of_days(residence: Residence, period: Period) -> Part:
-    found = days_of(residence, period).aggregate(number=Sum("samples"), power=Max("power_max"))
-    return Part(found["number"] or 0, found["power"])
+    return _part(days_of(residence, period).aggregate(number=Sum("samples"), power=Max("power_max")))
+
+
+def _part(found: dict[str, Any], find: Callable[[], Reading | None] = lambda: None) -> Part:
+    return Part(int(found["number"] or 0), float(found["power"] or 0), find)
 
 
 def _together(parts: Iterable[Part], average: float | None) -> Statistics:
-    known = [(part.reading.power if part.reading else float(part.power or 0), part) for part in parts if part.number]
-    power, highest = max(known, key=lambda found: found[0], default=(None, None))
-    return Statistics(
-        average=average,
-        maximum=power,
-        at=highest.reading.taken_at if highest and highest.reading else None,
-        number=sum(int(part.number) for _, part in known),
-    )
+    known = [part for part in parts if part.number]
+    top = max((part.power for part in known), default=0.0)
+    # Rounded to whole watts it may be a little less than that, or more.
+    highest = [(part.find(), part.power) for part in known if part.power > top - 1]
+    powers = [(reading.power, reading.taken_at) if reading else (power, None) for reading, power in highest]
+    power, at = max(powers, key=lambda found: found[0], default=(None, None))
+    return Statistics(average=average, maximum=power, at=at, number=sum(part.number for part in known))
