@@ -8,6 +8,11 @@ OF_ALLAUTH = (
     gettext_noop("You must type the same password each time."),
     gettext_noop("Your password has been changed."),
 )
+OF_DJANGO = (
+    gettext_noop("The password is too similar to the %(verbose_name)s."),
+    gettext_noop("This password is entirely numeric."),
+    gettext_noop("This password is too common."),
+)
 OF_DJANGO_ADMIN = (
     gettext_noop("After you’ve created a user, you’ll be able to edit more user options."),
     gettext_noop("Conflicting form data submitted. Please try again."),

@@ -38,6 +38,15 @@ class PageForm(forms.Form):
         super().__init__(*args, **kwargs)
         lay_out(self)
 
+    def full_clean(self) -> None:
+        """Also puts the cursor where something is to be mended."""
+        super().full_clean()
+        wrong = next((name for name in self.fields if name in self.errors), None)
+        if wrong:
+            for field in self.fields.values():
+                field.widget.attrs.pop("autofocus", None)
+            self.fields[wrong].widget.attrs["autofocus"] = True
+
 
 def apartment_field(**kwargs: Any) -> forms.CharField:
     """A field for the number on the door."""

@@ -36,6 +36,10 @@ class InvitationGone(Exception):
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     """Invitations."""
 
+    def were_used_by(self, user: User, token: str) -> bool:
+        """Whether that user joined by the invitation of this token."""
+        return self.filter(token_hash=hash_token(token), used_by=user).exists()
+
     def usable(self, token: str) -> "Invitation | None":
         """The invitation of this token; None where it is unknown, used, expired, or for a household that is gone."""
         rows = self.filter(token_hash=hash_token(token), used_at__isnull=True, expires_at__gt=timezone.now())

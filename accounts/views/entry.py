@@ -46,7 +46,7 @@ class RegisterView(allauth_views.SignupView):
         self.token = request.POST.get("invitation") or request.GET.get("invitation", "")
         self.invitation = Invitation.objects.usable(self.token) if self.token else None
         if self.token and self.invitation is None:
-            return _invitation_gone(request)
+            return _invitation_gone(request, self.token)
         if self.invitation and request.user.is_authenticated:
             return render(
                 request, "accounts/accept_invitation.html", {"invitation": self.invitation, "token": self.token}
@@ -58,7 +58,7 @@ class RegisterView(allauth_views.SignupView):
         try:
             user = form.save(self.request)
         except InvitationGone:
-            return _invitation_gone(self.request)
+            return _invitation_gone(self.request, self.token)
         if user and self.invitation:
             response: HttpResponse = complete_signup(self.request, user, "none", self.get_success_url())
             return response
@@ -74,8 +74,13 @@ class RegisterView(allauth_views.SignupView):
         return context | {"invitation": self.invitation, "token": self.token}
 
 
-def _invitation_gone(request: HttpRequest) -> HttpResponse:
-    return render(request, "accounts/notice.html", {"title": _("Invitation"), "text": INVITATION_GONE}, status=410)
+def _invitation_gone(request: HttpRequest, token: str) -> HttpResponse:
+    """Where it leads whoever joined by it; all others get the same answer as of one that never was."""
+    user = request.user
+    if isinstance(user, User) and Invitation.objects.were_used_by(user, token):
+        return redirect("dashboard")
+    context = {"title": _("Invitation"), "text": INVITATION_GONE, "may_log_in": not user.is_authenticated}
+    return render(request, "accounts/notice.html", context, status=410)
 
 
 @require_safe
@@ -117,9 +122,10 @@ def accept_invitation(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         # The way back from a log-in; the invitation itself is in the link.
         return redirect("dashboard")
-    invitation = Invitation.objects.usable(request.POST.get("invitation", ""))
+    token = request.POST.get("invitation", "")
+    invitation = Invitation.objects.usable(token)
     if invitation is None or not invitation.accept(user_of(request)):
-        return _invitation_gone(request)
+        return _invitation_gone(request, token)
     request.session[SESSION_KEY] = invitation.tenancy.apartment_id
     number = invitation.tenancy.apartment.number
     messages.success(request, _("Apartment %(number)s now belongs to your account.") % {"number": number})

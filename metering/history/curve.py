@@ -51,11 +51,16 @@ def with_gaps(step: int, rows: Iterable[Bucket], tolerance: int = 0) -> Curve:
     A bucket may come that many seconds late.
     """
     result = Curve(step=step, times=[], low=[], mean=[], peak=[])
-    for second, *powers in rows:
+    for second, low, mean, peak in rows:
         if result["times"] and second - result["times"][-1] > step + tolerance:
             _append(result, result["times"][-1] + step, None, None, None)
-        _append(result, second, *(None if power is None else round(power, 1) for power in powers))
+        # The highest of all is said beside the curve as exactly as elsewhere.
+        _append(result, second, _rounded(low), _rounded(mean), _rounded(peak, 2))
     return result
+
+
+def _rounded(power: float | None, decimals: int = 1) -> float | None:
+    return None if power is None else round(power, decimals)
 
 
 def _append(result: Curve, second: int, low: float | None, mean: float | None, peak: float | None) -> None:

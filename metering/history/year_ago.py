@@ -4,26 +4,41 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from accounts.access import Residence
 from accounts.models import Building
+from metering.figures import CENT
 from metering.history.stretch import Stretch, around
 from metering.periods import DAY, By, Period, a_year_before
-from metering.usage import Subject, Usage, combine, usage
+from metering.usage import MWH_PER_KWH, Subject, Usage, combine, usage
 
 WHOLE = {By.MONTH, By.YEAR}
 """What is compared as a whole, though 29 February may be in one of the two only."""
 
 
+ROUNDED = ((9.995, 2), (999.95, 1))
+"""Below so many kWh, to so many decimals."""
+
+
 @dataclass(frozen=True)
 class Difference:
-    """From then to now: mWh, the share of what it was then, and money where both have one currency."""
+    """From then to now: mWh, the share of what it was then, and money where both have one currency.
+
+    Of the figures as they are shown, so that they fit it.
+    """
 
     energy: int
+    largest: int
+    """mWh of the larger one of the two, which says how many decimals all three have."""
     share: float | None
     money: Decimal | None
     currency: str
+
+    @property
+    def size(self) -> int:
+        """mWh, without its sign."""
+        return abs(self.energy)
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,11 @@ class YearAgo:
     """Whether it ends before its last day does."""
     difference: Difference | None
     """None where the two are not known well enough to say so."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is known of that time."""
+        return bool(self.sum.expected) and not self.sum.is_unknown
 
     @property
     def is_whole(self) -> bool:
@@ -110,10 +130,18 @@ def _key(building: Building, part: Usage, by: By, years: int = 0) -> tuple[int, 
 def _difference(here: Usage, then: Usage) -> Difference | None:
     if here.is_unknown or then.is_unknown or not then.expected:
         return None
-    energy = here.energy - then.energy
-    share = energy / then.energy if then.energy else None
+    largest = max(here.energy, then.energy)
+    energy = _rounded(here.energy, largest) - _rounded(then.energy, largest)
+    share = (here.energy - then.energy) / then.energy if then.energy else None
     money, currency = None, ""
     priced = not (here.unpriced or then.unpriced)
     if priced and len(here.costs) == len(then.costs) == 1 and here.costs[0].currency == then.costs[0].currency:
-        money, currency = here.costs[0].total - then.costs[0].total, here.costs[0].currency
-    return Difference(energy, share, money, currency)
+        now_, then_ = (cost.total.quantize(CENT, ROUND_HALF_UP) for cost in (here.costs[0], then.costs[0]))
+        money, currency = now_ - then_, here.costs[0].currency
+    return Difference(energy, largest, share, money, currency)
+
+
+def _rounded(energy: int, largest: int) -> int:
+    """As kilowatt_hours() writes it beside the largest."""
+    decimals = next((number for below, number in ROUNDED if largest < below * MWH_PER_KWH), 0)
+    return round(round(energy / MWH_PER_KWH, decimals) * MWH_PER_KWH)

@@ -1,6 +1,8 @@
 """Template filters for figures."""
 
 import datetime as dt
+from collections import defaultdict
+from decimal import Decimal
 
 from django import template
 from django.utils import timezone
@@ -10,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from metering import figures
+from metering.usage import Usage
 
 register = template.Library()
 for make in (
@@ -44,3 +47,12 @@ def clock(instant: dt.datetime) -> str:
     if local.date() == timezone.localdate():
         return time
     return _("{time} on {day}").format(time=time, day=date_format(local, "DATE_FORMAT"))
+
+
+@register.filter
+def standing(usage: Usage) -> str:
+    """What of its costs are standing charges, with tax; empty where there are none."""
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for tariff, days in usage.standing_days.values():
+        found[tariff.currency] += days * tariff.standing_charge * (100 + (tariff.tax_rate or 0)) / 100
+    return " + ".join(figures.amount(value, currency) for currency, value in found.items())

@@ -6,12 +6,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models.query import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
@@ -45,6 +47,7 @@ DOWNLOADS = (
     ("days", gettext_lazy("Days"), False),
     ("months", gettext_lazy("Months"), False),
 )
+WITHOUT_READINGS = {"downloads": DOWNLOADS[1:]}
 NAMES = {
     By.DAY: gettext_lazy("Day"),
     By.WEEK: gettext_lazy("Week"),
@@ -109,9 +112,11 @@ def history(request: HttpRequest) -> HttpResponse:
     own = own_time(residence, first, last)
     readings = Reading.objects.of(residence.during(*own))
     readings = readings.saved() if saved_only else readings
-    power = statistics(readings) if saved_only else statistics_of(residence, own)
     kept = {name: request.GET[name] for name in KEPT if name in request.GET}
     beside = None if saved_only else _beside(residence, first, last)
+    table = _table(request, readings, choice)
+    charts = {} if saved_only else _charts(residence, own, choice, beside, kept)
+    power = statistics(readings) if saved_only else statistics_of(residence, own, charts["sum"])
     context = {
         "residence": residence,
         "switch": switch_of(residence, _parameters(request, CHOICE, METER, "page")),
@@ -127,12 +132,28 @@ def history(request: HttpRequest) -> HttpResponse:
         "statistics": power,
         "also": _also(request, choice, beside),
         "has_curve": not saved_only and power["number"] > 0,
+        "elsewhere": _elsewhere(residence, own, first, last),
+        "kept_days": settings.READING_RETENTION_DAYS,
+        "are_gone": not saved_only and _are_gone(own, power["number"], table["page"].paginator.count),
         "dates": urlencode({name: date.isoformat() for name, date in (("since", first), ("until", last)) if date}),
     }
-    context |= _table(request, readings, choice)
-    if not saved_only:
-        context |= _charts(residence, own, choice, beside, kept)
-    return render(request, "metering/history.html", context)
+    if charts and not table["page"]:
+        charts |= WITHOUT_READINGS | {name: "quarter-hours" for name, what in charts.items() if what == "readings"}
+    return render(request, "metering/history.html", context | charts | table)
+
+
+def _elsewhere(residence: Residence, own: Period, first: dt.date | None, last: dt.date | None) -> str:
+    """Why nothing can be known of these days; empty where something could."""
+    if first and first > residence.building.today():
+        return "coming"
+    if residence.during(*own).spans:
+        return ""
+    return "before" if last and residence.building.midnight(last) < residence.since else "away"
+
+
+def _are_gone(own: Period, number: int, there: int) -> bool:
+    """Whether readings of these days are deleted, so that there are fewer than quarter hours and days tell of."""
+    return there < number and own.begin < timezone.now() - dt.timedelta(days=settings.READING_RETENTION_DAYS)
 
 
 def _table(request: HttpRequest, readings: QuerySet[Reading], choice: dict[str, Any]) -> dict[str, Any]:
@@ -161,10 +182,13 @@ def _charts(
     context = {
         "past": past,
         "sum": combine(energy),
-        "energy": bars(energy, residence.building, by, kept, before.parts if before and before.sum.expected else ()),
+        "energy": bars(energy, residence.building, by, kept, before.parts if before and before.is_known else ()),
         "year_ago": before,
+        "by_hours": by == By.HOUR,
         "has_hours": by == By.DAY and any(day.energy for day in energy),
         "downloads": DOWNLOADS,
+        # English and American spreadsheets take the files as they are.
+        "csv_is_foreign": get_format("DECIMAL_SEPARATOR") != ".",
         "curve_download": CURVE_DOWNLOADS[by],
         "bars_download": BARS_DOWNLOADS[by],
     }

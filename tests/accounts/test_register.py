@@ -220,6 +220,22 @@ class TestUnconfirmed:
         assert is_in(log_in())
 
 
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"password": "12345678"}, "password"), ({"floor": "7"}, "floor"), ({"apartment": "999"}, "apartment"),
+        ({"email": "nobody"}, "email"), ({"password": "password", "floor": "7"}, "password"),
+    ],
+)  # fmt: skip
+def test_the_cursor_stands_in_the_first_field_that_is_wrong(apartment, wrong, field):
+    _, response = register(**wrong)
+    form = response.context["form"]
+    assert [name for name in form.fields if "autofocus" in form.fields[name].widget.attrs] == [field]
+    page = response.content.decode()
+    assert page.count(" autofocus") == 1
+    assert re.search(r"<input[^>]* autofocus", page)[0].count(f'name="{field}"') == 1
+
+
 class TestThroughAnInvitation:
     @pytest.fixture
     def token(self, tenancy):
@@ -264,7 +280,29 @@ class TestThroughAnInvitation:
         assert "Add apartment 101" in page
         assert as_neighbour.post("/invitation", {"invitation": token}).status_code == 302
         assert as_neighbour.get("/api/power-data").json()["apartment"] == "101"
-        assert as_neighbour.post("/invitation", {"invitation": token}).status_code == 410
+        assert as_neighbour.post("/invitation", {"invitation": token}).url == "/"
+
+    def test_whoever_joined_by_it_opens_it_again(self, token, as_resident):
+        client, _ = register(query=f"?invitation={token}")
+        for again in (client.get(f"/register?invitation={token}"), client.post("/invitation", {"invitation": token})):
+            assert (again.status_code, again.url) == (302, "/")
+        # To others in the same household as well it says what it says of one that never was.
+        for path in ("/register?invitation=", "/register?invitation=nonsense"):
+            answer = as_resident.get(path + (token if path.endswith("=") else ""))
+            assert answer.status_code == 410
+            assert "registered already" not in answer.content.decode()
+
+    def test_a_stranger_is_told_the_same_of_a_used_one_as_of_a_made_up_one(self, token):
+        register(query=f"?invitation={token}")
+        used, unknown = (Client().get(f"/register?invitation={each}") for each in (token, "nonsense"))
+        assert (used.status_code, unknown.status_code) == (410, 410)
+        for answer in (used, unknown):
+            text = answer.content.decode()
+            assert text.index("You have registered already?") < text.index("used already or has expired")
+        strip = re.compile(r"nonce[=-]\S+|csrf\S+ \S+")
+        assert strip.sub("", used.content.decode()).replace(token, "nonsense") == strip.sub(
+            "", unknown.content.decode()
+        )
 
     def test_who_has_an_account_is_told_by_mail_and_the_invitation_stays(self, token, neighbour):
         client, response = register(query=f"?invitation={token}", email="neighbour@example.org")

@@ -6,7 +6,7 @@ import pytest
 from metering.figures import kilowatt_hours
 from metering.loads import derive_new
 from metering.models import Reading
-from tests.factories import ReadingFactory
+from tests.factories import MeterFactory, ReadingFactory, TariffFactory
 
 BERLIN_NOON = dt.datetime(2026, 11, 23, 11, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -37,7 +37,9 @@ def shown(response):
 def test_it_begins_with_today_newest_first(as_resident, readings):
     response = as_resident.get("/history")
     assert shown(response) == [100, 300, 200]
-    assert response.context["statistics"] == {"average": 200, "maximum": 300, "number": 3}
+    # An hour apart: nobody knows what power there was between them.
+    expected = {"average": None, "maximum": 300, "at": BERLIN_NOON - HOUR, "number": 3}
+    assert response.context["statistics"] == expected
 
 
 def test_times_are_those_of_the_building(as_resident, readings):
@@ -158,7 +160,7 @@ def test_figures_of_a_day_stay_when_its_readings_are_gone(as_resident, meter):
     sum(derive_new())
     Reading.objects.all().delete()
     found = as_resident.get("/history?since=2026-11-09&until=2026-11-09").context["statistics"]
-    assert found == {"average": 300, "maximum": 600, "number": 3}
+    assert found == {"average": 150, "maximum": 600, "at": None, "number": 3}
     curve = as_resident.get("/api/curve?since=2026-11-09&until=2026-11-09").json()
     assert (curve["step"], curve["low"], curve["mean"], curve["peak"]) == (900, [100, 600], [150, 600], [200, 600])
 
@@ -200,3 +202,101 @@ class TestBeside:
     @pytest.mark.parametrize("query", ["?show=saved", "?since=2026-11-01", "?until=2026-11-01"])
     def test_without_both_ends_there_is_none(self, as_resident, meter, query):
         assert self.links(as_resident, query) is None
+
+
+class TestEmpty:
+    """Why there is nothing to see."""
+
+    def page(self, client, query):
+        return client.get(f"/history?{query}").content.decode()
+
+    def test_readings_of_older_days_are_gone(self, as_resident, meter):
+        ReadingFactory(meter=meter, taken_at=BERLIN_NOON - 14 * 24 * HOUR)
+        ReadingFactory(meter=meter, taken_at=BERLIN_NOON - 14 * 24 * HOUR + HOUR / 60)
+        sum(derive_new())
+        Reading.objects.all().delete()
+        page = self.page(as_resident, "since=2026-11-09&until=2026-11-09&voltage=1")
+        assert "Single readings are kept for 7 days" in page
+        assert "No readings in these days" not in page
+        # What is left of them can be taken away.
+        assert "what=readings" not in page
+        assert "what=quarter-hours&amp;format=csv&amp;since=2026-11-09" in page
+        # Of some of these days they are there.
+        ReadingFactory(meter=meter, taken_at=BERLIN_NOON)
+        page = self.page(as_resident, "since=2026-11-09&until=2026-11-23")
+        assert "Single readings are kept for 7 days" in page
+        assert "what=readings" in page
+        assert "Single readings" not in self.page(as_resident, "since=2026-11-23&until=2026-11-23")
+
+    def test_days_that_are_not_the_households(self, as_resident, tenancy, meter):
+        tenancy.moved_in, tenancy.moved_out = dt.date(2026, 11, 10), dt.date(2026, 11, 12)
+        tenancy.save()
+        before = self.page(as_resident, "since=2026-11-09&until=2026-11-09")
+        assert "You did not live here yet. Your time in this apartment began on 10 November 2026." in before
+        after = self.page(as_resident, "since=2026-11-12&until=2026-11-12")
+        assert "You did not live here in these days." in after
+        for page in (before, after):
+            assert "look whether the meter is live" not in page
+            assert "/export" not in page
+
+    def test_days_to_come(self, as_resident, meter):
+        page = self.page(as_resident, "since=2026-11-24&until=2026-11-24")
+        assert "This is still to come." in page
+        assert "/export" not in page
+
+
+class TestSaved:
+    """Saved readings are few: they are shown of all time, unless somebody chose days."""
+
+    def links(self, client, query):
+        page = client.get(f"/history?{query}").content.decode()
+        return [re.search(rf'href="\?([^"]*)">{name}</a>', page)[1].replace("&amp;", "&") for name in ("All", "Saved")]
+
+    def test_the_links(self, as_resident, readings):
+        today = "since=2026-11-23&until=2026-11-23"
+        assert self.links(as_resident, "") == [today, "show=saved"]
+        assert self.links(as_resident, "voltage=1") == [f"{today}&voltage=1", "show=saved&voltage=1"]
+        assert self.links(as_resident, "show=saved") == ["", "show=saved"]
+        assert self.links(as_resident, "show=saved&since=2026-11-22") == ["since=2026-11-22", "show=saved"]
+
+    def test_none_in_these_days(self, as_resident, readings):
+        page = as_resident.get("/history?show=saved&since=2026-11-22&until=2026-11-22").content.decode()
+        assert "You have not saved a reading in these days." in page
+        assert '<a href="?show=saved">Show all saved readings</a>' in page
+
+    def test_other_days_keep_to_them(self, as_resident, readings):
+        page = as_resident.get("/history?show=saved").content.decode()
+        assert '<input type="hidden" name="show" value="saved">' in page
+        assert "Average power" not in page
+        assert 'name="show"' not in as_resident.get("/history").content.decode()
+
+
+class TestStandingCharge:
+    """It stands in the first hour of its day, and somebody who moved in has paid for it before the meter spoke."""
+
+    @pytest.fixture(autouse=True)
+    def tariff(self, building):
+        TariffFactory(building=building, standing_charge="0.32", tax_rate="19")
+
+    def test_it_is_said_of_sums(self, as_resident, meter):
+        words = "of which standing charge €0.38"
+        assert words in as_resident.get("/history").content.decode()
+        assert words in as_resident.get("/").content.decode()
+        assert "of which standing charge €8.76" in as_resident.get("/").content.decode()
+
+    def test_it_is_said_below_the_bars(self, as_resident, meter):
+        hours = as_resident.get("/history").content.decode()
+        assert "Standing charges, €0.38 in all, are in the first hour of each day." in hours
+        days = as_resident.get("/history?since=2026-11-01&until=2026-11-30").content.decode()
+        assert "The costs include standing charges of €8.76." in days
+
+    def test_one_of_several_meters_pays_none(self, as_resident, apartment, meter):
+        MeterFactory(apartment=apartment, topic="house/other")
+        ReadingFactory(meter=meter, taken_at=BERLIN_NOON)
+        assert "tanding charge" not in as_resident.get(f"/history?meter={meter.pk}").content.decode()
+
+
+def test_where_decimals_have_a_comma_it_says_how_files_are_opened(as_resident, meter):
+    assert "In CSV files" not in as_resident.get("/history").content.decode()
+    german = as_resident.get("/history", headers={"Accept-Language": "de"}).content.decode()
+    assert "In CSV-Dateien" in german

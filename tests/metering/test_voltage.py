@@ -8,8 +8,10 @@ from django.test.utils import CaptureQueriesContext
 
 from metering.history.voltage import HIGH, LOW
 from metering.loads import derive_new
-from metering.models import Reading
+from metering.models import Load, Reading
+from metering.models.load import QUARTER
 from tests.factories import ReadingFactory
+from tests.measured import use
 
 NOON = dt.datetime(2026, 11, 23, 11, 0, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -110,3 +112,10 @@ def test_it_is_ones_own_alone(as_resident, as_neighbour, tenancy, volts):
     tenancy.moved_in = dt.date(2026, 11, 24)
     tenancy.save()
     assert as_resident.get(f"/api/voltage?{TODAY}").status_code == 404
+
+
+def test_many_quarter_hours_are_written_as_other_counts(as_resident, meter):
+    use(meter, NOON - 1199 * QUARTER, NOON, every=QUARTER)
+    assert "in 1,200 quarter hours" in as_resident.get(f"/history?{NOVEMBER}&voltage=1").content.decode()
+    Load.objects.update(voltage_max=2600)
+    assert "at least in 1,200 of 1,200 quarter" in as_resident.get(f"/history?{NOVEMBER}&voltage=1").content.decode()

@@ -1,6 +1,8 @@
 """The same local days a year earlier: which these are, what was used, and where there is nothing to compare with."""
 
 import datetime as dt
+import re
+from decimal import Decimal
 
 import pytest
 import time_machine
@@ -113,6 +115,22 @@ def test_two_tenancies_without_a_day_between_are_one_time(as_resident, resident,
     assert "Only a part of the year before is in your time" not in page(as_resident, MONTH_QUERY)
 
 
+@pytest.mark.parametrize(
+    ("power", "power_before", "energies", "difference"),
+    [(1402.1, 1292.3, ("33.7", "31.0"), "+2.7"), (411, 412.6, ("9.86", "9.90"), "−0.04"),
+     (411, 512.6, ("9.9", "12.3"), "−2.4"), (400, 400, ("9.60", "9.60"), "0.00")],
+)  # fmt: skip
+def test_the_difference_fits_what_is_shown(as_resident, building, meter, power, power_before, energies, difference):
+    TariffFactory(building=building, rates={"All": ("0.39487", "")})
+    use(meter, on(building, "2025-11-20"), on(building, "2025-11-21"), power=power_before)
+    use(meter, on(building, "2026-11-20"), on(building, "2026-11-21"), power=power)
+    text = page(as_resident, DAY_QUERY).partition("year-ago-title")[2].partition("</section>")[0]
+    assert re.findall(r'class="sum">(\S+) <', text) == [*energies, difference]
+    now_, then, found = re.findall(r'class="price">(\S+)</dd>', text)
+    signed = Decimal(found.replace("−", "-").replace("€", ""))
+    assert Decimal(now_[1:]) - Decimal(then[1:]) == signed
+
+
 class TestNothingToCompare:
     def test_before_moving_in(self, as_resident, tenancy, building, meter):
         tenancy.moved_in = dt.date(2026, 1, 1)
@@ -148,7 +166,12 @@ class TestNothingToCompare:
 
     def test_nothing_was_measured(self, as_resident, building, meter):
         use(meter, on(building, "2026-11-20"), on(building, "2026-11-21"))
-        assert "nothing was measured on Thursday 20 November 2025" in page(as_resident, DAY_QUERY)
+        text = page(as_resident, DAY_QUERY)
+        assert "nothing was measured on Thursday 20 November 2025" in text
+        # Nor is there a place kept for it.
+        for words in ("data-before", '<th scope="col" class="number">A year before</th>', "before-bar", "bar before",
+                      "Mean a year before"):  # fmt: skip
+            assert words not in text, words
 
 
 def test_it_is_asked_for_on_request_only(as_resident, building, meter):
