@@ -6,7 +6,7 @@ import pytest
 from metering.figures import kilowatt_hours
 from metering.loads import derive_new
 from metering.models import Reading
-from tests.factories import MeterFactory, ReadingFactory, TariffFactory
+from tests.factories import MeterFactory, ReadingFactory, TariffFactory, TenancyFactory
 
 BERLIN_NOON = dt.datetime(2026, 11, 23, 11, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -40,6 +40,16 @@ def test_it_begins_with_today_newest_first(as_resident, readings):
     # An hour apart: nobody knows what power there was between them.
     expected = {"average": None, "maximum": 300, "at": BERLIN_NOON - HOUR, "number": 3}
     assert response.context["statistics"] == expected
+
+
+def test_of_other_peoples_time_between_ones_own_it_says_nothing(as_resident, resident, tenancy, readings):
+    """Not even that nothing was used."""
+    tenancy.moved_out = dt.date(2026, 11, 20)
+    tenancy.save()
+    TenancyFactory(apartment=tenancy.apartment, moved_in=dt.date(2026, 11, 23)).residents.add(resident)
+    page = as_resident.get("/history?since=2026-11-20&until=2026-11-22").content.decode()
+    assert re.search(r"<dt>Energy</dt><dd>–", page)
+    assert "0.00" not in page
 
 
 def test_times_are_those_of_the_building(as_resident, readings):
