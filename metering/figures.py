@@ -54,9 +54,13 @@ def kilowatt_hours(energy: int | None, beside: int | None = None) -> str:
     """
     if energy is None:
         return "–"
-    largest = abs(energy if beside is None else beside) / 1_000_000
-    decimals = 2 if largest < 9.995 else 1 if largest < 999.95 else 0
-    return number(energy / 1_000_000, decimals, grouped=True)
+    return number(energy / 1_000_000, energy_decimals(energy if beside is None else beside), grouped=True)
+
+
+def energy_decimals(largest: int) -> int:
+    """To how many decimals of a kWh energies in mWh are written where this is the largest of them."""
+    size = abs(largest) / 1_000_000
+    return 2 if size < 9.995 else 1 if size < 999.95 else 0
 
 
 def amount(value: Decimal, currency: str) -> str:
@@ -116,9 +120,10 @@ def duration(seconds: float) -> str:
     return ngettext("%(seconds)d second", "%(seconds)d seconds", int(seconds)) % {"seconds": int(seconds)}
 
 
-def more_energy(energy: int) -> str:
-    """A difference in mWh as kWh with its sign, such as +3.20."""
-    return f"{_sign(round(energy / 1_000_000, 2))}{kilowatt_hours(abs(energy))}"
+def more_energy(energy: int, beside: int) -> str:
+    """A difference in mWh as kWh with its sign, such as +3.2: with as many decimals as what is `beside` it."""
+    size = round(energy / 1_000_000, energy_decimals(beside))
+    return f"{_sign(size)}{kilowatt_hours(abs(energy), beside)}"
 
 
 def more_money(value: Decimal, currency: str) -> str:

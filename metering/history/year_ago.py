@@ -8,17 +8,13 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from accounts.access import Residence
 from accounts.models import Building
-from metering.figures import CENT
+from metering.figures import CENT, energy_decimals
 from metering.history.stretch import Stretch, around
 from metering.periods import DAY, By, Period, a_year_before
 from metering.usage import MWH_PER_KWH, Subject, Usage, combine, usage
 
 WHOLE = {By.MONTH, By.YEAR}
 """What is compared as a whole, though 29 February may be in one of the two only."""
-
-
-ROUNDED = ((9.995, 2), (999.95, 1))
-"""Below so many kWh, to so many decimals."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +30,6 @@ class Difference:
     share: float | None
     money: Decimal | None
     currency: str
-
-    @property
-    def size(self) -> int:
-        """mWh, without its sign."""
-        return abs(self.energy)
 
 
 @dataclass(frozen=True)
@@ -143,5 +134,4 @@ def _difference(here: Usage, then: Usage) -> Difference | None:
 
 def _rounded(energy: int, largest: int) -> int:
     """As kilowatt_hours() writes it beside the largest."""
-    decimals = next((number for below, number in ROUNDED if largest < below * MWH_PER_KWH), 0)
-    return round(round(energy / MWH_PER_KWH, decimals) * MWH_PER_KWH)
+    return round(round(energy / MWH_PER_KWH, energy_decimals(largest)) * MWH_PER_KWH)

@@ -42,13 +42,15 @@ Riser.chart = {
     };
   },
 
-  // For an axis of time: hours, and where a new day begins its date instead.
+  // For an axis of time: hours, and where a new day begins its date instead; of a single day hours only.
   days(zone) {
     const { hour, day } = Riser.chart;
-    const isNew = (splits, index) => index === 0 || day(splits[index], zone) !== day(splits[index - 1], zone);
     return {
-      values: (_, splits, _axis, _space, step) =>
-        splits.map((split, index) => (step >= 86400 || isNew(splits, index) ? day(split, zone) : hour(split, zone))),
+      values: (_, splits, _axis, _space, step) => {
+        const names = splits.map((split) => day(split, zone));
+        const isNew = (index) => new Set(names).size > 1 && names[index] !== names[index - 1];
+        return splits.map((split, index) => (step >= 86400 || isNew(index) ? names[index] : hour(split, zone)));
+      },
     };
   },
 

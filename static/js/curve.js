@@ -69,9 +69,11 @@
     const highest = Math.max(...known);
     const at = data.times[data.peak.indexOf(highest)];
     const [way, when] = data.step >= 86_400 ? ["on", day(at)] : [data.step > 60 ? "around" : "at", begin ? hour(at) : `${day(at)}, ${hour(at)}`];
-    const words = element.dataset[way].replace("{power}", Riser.figure(highest)).replace("{when}", when);
-    // Of today the server said it to the second, and readings go on from there.
-    if (!("power" in peakText.dataset)) peakText.textContent = words;
+    // Quarter hours keep whole watts.
+    const power = data.step >= 900 ? Riser.number(highest, 0) : Riser.figure(highest);
+    const words = element.dataset[way].replace("{power}", power).replace("{when}", when);
+    // Of all that is shown the server knows it to the minute; today readings go on from there.
+    if (!("power" in peakText.dataset)) peakText.textContent = (!Riser.zoom.part && peakText.dataset.whole) || words;
     element.setAttribute("aria-label", element.dataset.label.replace("{highest}", words));
     return isThere;
   }

@@ -54,7 +54,11 @@ def test_what_is_measured_before_the_stream_is_open_is_in_the_curve(page, move_i
     measure(broker, 1)
     expect(power(page)).to_have_text("90.0")
     held = []
-    page.route(re.compile(r"/live"), lambda route: held.append(route))
+
+    def hold(route):
+        held.append(route)
+
+    page.route(re.compile(r"/live"), hold)
     page.goto(site)
     expect(page.locator("#recent canvas")).to_be_visible()
     for current in (2, 3):

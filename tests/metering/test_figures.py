@@ -23,14 +23,14 @@ def test_every_whole_per_cent_of_a_day_is_itself():
 
 
 @pytest.mark.parametrize(
-    ("energy", "said"),
+    ("energy", "beside", "said"),
     [
-        (4000, "0.00"), (-4000, "0.00"), (0, "0.00"), (5001, "+0.01"), (-5001, "−0.01"), (3_200_000, "+3.20"),
-        (-24_000_000, "−24.0"),
+        (4000, 0, "0.00"), (-4000, 0, "0.00"), (0, 0, "0.00"), (5001, 0, "+0.01"), (-5001, 0, "−0.01"),
+        (3_200_000, 3_200_000, "+3.20"), (-3_200_000, 24_000_000, "−3.2"), (40_000, 24_000_000, "0.0"),
     ],
 )  # fmt: skip
-def test_a_difference_in_energy_has_a_sign_where_one_is_seen(energy, said):
-    assert figures.more_energy(energy) == said
+def test_a_difference_in_energy_has_a_sign_where_one_is_seen(energy, beside, said):
+    assert figures.more_energy(energy, beside) == said
 
 
 def test_a_difference_in_money_has_a_sign_where_one_is_seen():
