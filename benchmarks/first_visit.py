@@ -11,7 +11,7 @@ simulates it: the round trips of opening the connection are not slowed).
 - First paint: the figures, the lamps and the table are on the screen; the server wrote them.
 - Interactive: all scripts have run, and the page has answered a click. The click is on the account menu, made by the
   page itself in the first task after the end of the event DOMContentLoaded, which comes after all deferred scripts; it
-  is answered when the open menu has been painted. Only the library that draws the curves may come later.
+  is answered when the open menu has been painted. Only what draws the curves may come later.
 - Busy afterwards: the longest task in the five seconds after that (curves are drawn in them). So long may another click
   have to wait.
 """

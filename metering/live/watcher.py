@@ -158,9 +158,10 @@ class Watcher:
         residence = fresh_choice(visitor) if right else None
         if residence is None or residence.has_ended:
             return None
+        missed = [] if last is None else _missed(residence, last, settled)
+        # Told after what was missed, and so asked after it: it would say of a reading in between that there is none.
         latest, now = Reading.objects.latest_of(residence), timezone.now()
         status = Status(*listener_lamps(), meter_lamp(latest, now))
-        missed = [] if last is None else _missed(residence, last, settled)
         return Beginning(Subscriber(visitor, residence, right, latest, status), missed, settled)
 
 

@@ -100,6 +100,10 @@
       : fill(words, { when, ago: Riser.ago(age) });
   }
 
+  // In their order, once they are there.
+  for (const { href } of document.querySelectorAll("link[rel=preload][as=script]")) {
+    document.body.append(Object.assign(document.createElement("script"), { src: href, async: false }));
+  }
   describeTime();
   setInterval(describeTime, 1000);
   // Of a past that is over nothing new comes.

@@ -132,6 +132,20 @@ async def measure(meter, power, seconds_ago=0.0):
     return await Reading.objects.acreate(meter=meter, taken_at=taken, voltage=power, current=1, power=power)
 
 
+def test_the_first_reading_of_all_stays_though_it_comes_while_a_stream_begins(listening, meter, monkeypatch):
+    asked = watcher._missed
+
+    def missed(*question):
+        Reading.objects.create(meter=meter, taken_at=timezone.now(), voltage=100, current=1, power=100)
+        return asked(*question)
+
+    async def script(opened):
+        yield await (await opened("?after=0")).powers(2)
+
+    monkeypatch.setattr(watcher, "_missed", missed)
+    assert listening(script) == [[100, 100]]
+
+
 def test_readings_come_as_they_are_stored(listening, meter):
     async def script(opened):
         await measure(meter, 100)
