@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, Max, Min, Value
 from django.db.models.functions import Least
 from django.utils import timezone
@@ -21,6 +21,7 @@ from metering.derivation import derive, touched_from, windows_from
 from metering.models import Load, LoadProgress, Meter, Pruning, Reading
 from metering.models.instant import to_microseconds
 from metering.models.load import quarter_of, quarter_start
+from metering.writers import writers
 
 T = TypeVar("T")
 
@@ -112,27 +113,13 @@ def _newest_settled() -> int | None:
     """
     newest = Reading.objects.order_by("-pk").values_list("pk", flat=True).first()
     give_up_at = time.monotonic() + LONGEST_WAIT
-    writers = _writers()
-    while writers:
+    waited_for = writers()
+    while waited_for:
         if time.monotonic() > give_up_at:
             return None
         time.sleep(0.01)
-        writers &= _writers()
+        waited_for &= writers()
     return newest
-
-
-def _writers() -> set[str]:
-    """The transactions of others that write readings at this moment, on PostgreSQL."""
-    if connection.vendor != "postgresql":
-        return set()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT virtualtransaction FROM pg_locks WHERE relation = %s::regclass AND mode = 'RowExclusiveLock'"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            " AND pid <> pg_backend_pid()",
-            [Reading._meta.db_table],
-        )
-        return {transaction for (transaction,) in cursor.fetchall()}
 
 
 def _in_passes(found: Iterable[tuple[int, int, dt.datetime]]) -> Iterator[dict[int, dt.datetime]]:

@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import F
 
 from metering.models import Reading
+from metering.writers import writers
 
 MOST_AT_ONCE = 5000
 LONGEST_WRITE = 10.0
@@ -22,15 +23,6 @@ class Fresh(NamedTuple):
     apartment: int | None
 
 
-# A writer locks the table like this before it takes a number, until it has committed.
-WRITERS = """
-SELECT EXISTS (
-    SELECT FROM pg_locks WHERE relation = 'metering_reading'::regclass AND mode = 'RowExclusiveLock'
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
-)
-"""
-
-
 class News:
     """The readings that appear from the moment on in which this is made."""
 
@@ -40,7 +32,7 @@ class News:
         self.has_more = False
         """Whether the last look left readings to the next one."""
         # Asked after the newest: who wrote at that moment has committed by then, or is seen.
-        if connection.vendor == "postgresql" and _somebody_writes():
+        if writers():
             self._newest = max(0, self._newest - MOST_HOLES)
             self._note(list(Reading.objects.filter(pk__gt=self._newest).values_list("pk", flat=True)))
 
@@ -70,10 +62,3 @@ class News:
             since = now - LONGEST_WRITE
             self._holes = {n: at for n, at in self._holes.items() if n not in appeared and at > since}
         self._newest = max(self._newest, *told, 0)
-
-
-def _somebody_writes() -> bool:
-    """Whether readings may have numbers by now that are not committed yet. PostgreSQL only."""
-    with connection.cursor() as cursor:
-        cursor.execute(WRITERS)
-        return bool(cursor.fetchone()[0])

@@ -66,6 +66,10 @@ STEPS = [
 ]
 
 
+PART = READINGS // (2 * (len(STEPS) + 1))
+"""At least so many readings come between two of these."""
+
+
 @pytest.mark.timeout(120)
 def test_clock_is_set_back_and_forth(broker, building, record_property):
     Meter.objects.ensure_native([ApartmentFactory(building=building, number=number) for number in APARTMENTS])
@@ -83,8 +87,10 @@ def test_clock_is_set_back_and_forth(broker, building, record_property):
     wait_for(lambda: stored(0) and listener.is_listening, "the listener is connected")
     publisher = Publisher(broker.port, range(READINGS), rate=1500)
     publisher.start()
-    for number, step in enumerate(STEPS, start=1):
-        wait_for(lambda part=number: stored(part * READINGS // (len(STEPS) + 1)), "a part is stored", 60)
+    for step in STEPS:
+        # Of what comes since the step before: on a busy machine much may come at once.
+        before = ListenerState.objects.get().stored
+        wait_for(lambda so_far=before: stored(min(so_far + PART, READINGS)), "a part is stored", 60)
         step(clock)
     wait_for(lambda: stored(READINGS), "all are stored", 60)
     publisher.finish()
@@ -106,6 +112,4 @@ def test_clock_is_set_back_and_forth(broker, building, record_property):
     )
     # What the broker sends again after a lost connection is recognised by its packet, whatever the clock says.
     assert (state.stored, state.rejected) == (READINGS, 0)
-    assert Reading.objects.filter(taken_at__lt=timezone.now() - DAY / 2).count() > READINGS // 10, (
-        "the clock was believed"
-    )
+    assert Reading.objects.filter(taken_at__lt=timezone.now() - DAY / 2).count() > PART, "the clock was believed"
